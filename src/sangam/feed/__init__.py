@@ -1,0 +1,1 @@
+"""Who listens to what, over which sockets, and what they are told."""

@@ -1,0 +1,97 @@
+"""Every error of the house, one tree:
+
+SangamError                  something a person can act on: `str(e)` says what happened and what to do
+├── ConfigError              settings, command line or files are wrong; nothing was started
+│   └── UnknownBroker        no such broker; the text lists the known ones
+├── InvalidInput             a client's request is malformed
+├── SymbolNotFound           no such instrument in this broker's master
+├── AuthError                an API key is unknown, revoked or lacks a scope
+├── DecodeError              a frame or file row is damaged; costs that frame or row, nothing else
+├── MasterRejected           a whole master file is refused; yesterday's stays
+└── BrokerError              talking to a broker failed; `sent` tells whether the request may have left
+    ├── NotSent              provably never left this machine: repeating is safe
+    ├── Refused              the broker said no, with evidence (`code`, broker's text)
+    │   ├── SessionExpired   the credential is dead: stop, log in again, never retry
+    │   └── RateLimited      too many requests; nothing was done
+    └── Unknown              may or may not have happened: never repeat a write, reconcile
+"""
+
+
+class SangamError(Exception):
+    """Base of all errors that carry a message for a person."""
+
+    code = "UNKNOWN_ERROR"
+
+
+class ConfigError(SangamError):
+    code = "CONFIG_ERROR"
+
+
+class UnknownBroker(ConfigError):
+    code = "BROKER_ERROR"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"Unknown broker '{name}'. Known brokers: {', '.join(known)}.")
+        self.name = name
+        self.known = known
+
+
+class InvalidInput(SangamError):
+    code = "INVALID_INPUT"
+
+
+class SymbolNotFound(SangamError):
+    code = "SYMBOL_NOT_FOUND"
+
+    def __init__(self, symbol: str, exchange: str) -> None:
+        super().__init__(
+            f"Symbol '{symbol}' not found for exchange '{exchange}'. "
+            "Please verify the symbol name and ensure master contracts are downloaded."
+        )
+        self.symbol = symbol
+        self.exchange = exchange
+
+
+class AuthError(SangamError):
+    code = "AUTHENTICATION_ERROR"
+
+
+class DecodeError(SangamError):
+    code = "DECODE_ERROR"
+
+
+class MasterRejected(SangamError):
+    code = "MASTER_REJECTED"
+
+
+class BrokerError(SangamError):
+    code = "BROKER_ERROR"
+    sent = True
+
+
+class NotSent(BrokerError):
+    code = "NETWORK_ERROR"
+    sent = False
+
+
+class Refused(BrokerError):
+    """`code` is one of our error codes; `broker_code` is the broker's own class or number."""
+
+    def __init__(self, message: str, code: str = "BROKER_ERROR", broker_code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.broker_code = broker_code
+
+
+class SessionExpired(Refused):
+    def __init__(self, message: str, broker_code: str = "") -> None:
+        super().__init__(message, "INVALID_TOKEN", broker_code)
+
+
+class RateLimited(Refused):
+    def __init__(self, message: str, broker_code: str = "") -> None:
+        super().__init__(message, "RATE_LIMITED", broker_code)
+
+
+class Unknown(BrokerError):
+    code = "OUTCOME_UNKNOWN"
