@@ -41,6 +41,10 @@ class Mode(IntEnum):
 _MODE_LABELS = {Mode.LTP: "LTP", Mode.QUOTE: "Quote", Mode.DEPTH: "Depth"}
 
 
+INTERVALS_MS = (0, 50, 100, 250, 500, 1000)
+"""How often a client may ask to hear of one instrument; 0 sends every update."""
+
+
 class Action(StrEnum):
     BUY = "BUY"
     SELL = "SELL"

@@ -1,0 +1,1 @@
+"""What outlives a start: the home folder with its lock, and the database."""

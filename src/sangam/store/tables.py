@@ -1,0 +1,58 @@
+"""The tables of the house. Times are epoch milliseconds; blobs are sealed by the vault."""
+
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+
+metadata = MetaData()
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("user", ForeignKey("users.name"), nullable=False),
+    Column("broker", String(32), nullable=False),
+    Column("client_id", String(64), nullable=False, default=""),
+    Column("secrets", LargeBinary, nullable=False),
+    Column("hosts", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("account", ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("client_id", String(64), nullable=False),
+    Column("hosts", JSON, nullable=False),
+    Column("secrets", LargeBinary),  # none: the session is over, its generation is remembered
+    Column("expires_at", BigInteger),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("user", ForeignKey("users.name"), nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("label", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("data_account", ForeignKey("accounts.id", ondelete="SET NULL")),
+    Column("order_account", ForeignKey("accounts.id", ondelete="SET NULL")),
+    Column("interval_ms", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+)
+
+vault = Table(
+    "vault",
+    metadata,
+    Column("name", String(16), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
