@@ -2,9 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import socket
+import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,24 @@ def shared_data(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"shared data not here: {'/'.join(parts)}")
     return path
+
+
+@contextmanager
+def serving(command: Sequence[str | Path], port: int) -> Iterator[None]:
+    """A foreign server for the length of a block; skips the test where the program is not installed."""
+    program = shutil.which(command[0], path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
+    if program is None:
+        pytest.skip(f"{command[0]} is not installed here")
+    process = subprocess.Popen([program, *command[1:]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        assert process.poll() is None, f"{command[0]} ended with code {process.returncode}"
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        wait_for_sync(answers, what=f"{command[0]} on port {port}")
+        yield
+    finally:
+        process.terminate()
+        process.wait(5)
