@@ -275,11 +275,13 @@ def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 @dataclass(frozen=True)
 class Carries:
-    """What a stream can tell: modes with their depth levels, exchanges, and account news."""
+    """What a stream can tell: modes with their depth levels, exchanges, and account news. `book_only` streams tell
+    nothing but the book; prices and volumes of the same instrument come from another stream of the broker."""
 
     modes: Mapping[Mode, tuple[int, ...]] = field(default_factory=dict)
     exchanges: frozenset[Exchange] = frozenset()
     orders: bool = False
+    book_only: bool = False
 
     def serves(self, instrument: Instrument, level: Level) -> bool:
         return instrument.exchange in self.exchanges and level.mode in self.modes

@@ -57,6 +57,7 @@ class AccountHealth(msgspec.Struct, frozen=True, kw_only=True):
     broker: str
     state: AccountState
     detail: str = ""
+    since: int = 0
     wants: int = 0
     last_data_at: int | None = None
     reconnects: int = 0

@@ -1,0 +1,147 @@
+"""The feed: one object for all accounts, spoken to through `port.FeedPort`."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sangam.brokers.contract import BrokerSpec, Operation, Session
+from sangam.model.calendar import AlwaysOpen, Calendar
+from sangam.model.clock import Clock
+from sangam.model.enums import AccountState
+from sangam.model.identity import AccountInfo
+from sangam.model.instrument import Level
+from sangam.prices.last import Last
+from sangam.prices.prices import Prices
+from sangam.transport.socket import Timing
+
+from .account import AccountFeed, FeedTools, Master
+from .pool import Caps
+from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
+from .wants import Want
+
+log = logging.getLogger("sangam.feed")
+
+REFRESH_SECONDS = 1.0
+
+
+class Feed:
+    """Give it accounts, their sessions and masters; it keeps their streams up and tells the sink."""
+
+    def __init__(
+        self,
+        run: Callable[[BrokerSpec, Session, Operation[Any]], Awaitable[Any]],
+        prices: Prices,
+        clock: Clock,
+        calendar: Calendar,
+        timing: Timing | None = None,
+        caps: Caps | None = None,
+    ) -> None:
+        self._sink: Sink | None = None
+        self._run = run
+        self._prices = prices
+        self._clock = clock
+        self._calendar = calendar
+        self._timing = timing or Timing()
+        self._caps = caps or Caps()
+        # Starting at the wall clock's second makes epochs rise over restarts as well.
+        self._numbers = itertools.count(clock.now_ms() // 1000)
+        self._accounts: dict[str, AccountFeed] = {}
+        self._wants: dict[int, tuple[AccountFeed, Want]] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    def attach(self, sink: Sink) -> None:
+        """Who is told. Comes before the first account, since feed and gateway need each other."""
+        self._sink = sink
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._watch = asyncio.create_task(self._refresh(), name="feed states")
+
+    async def stop(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await asyncio.gather(*(feed.close() for feed in self._accounts.values()))
+
+    async def _refresh(self) -> None:
+        """Markets open and close by the clock, without any socket telling."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            for feed in self._accounts.values():
+                feed.refresh()
+
+    # --- accounts -----------------------------------------------------------------------------------------------------
+
+    def add_account(self, account: AccountInfo, spec: BrokerSpec) -> None:
+        """An account that may be listened to; it has no session yet."""
+        if self._sink is None:
+            raise RuntimeError("attach a sink before adding accounts")
+        if account.id not in self._accounts:
+            tools = FeedTools(
+                run=self._run,
+                sink=self._sink,
+                prices=self._prices,
+                clock=self._clock,
+                calendar=AlwaysOpen() if spec.simulated else self._calendar,
+                timing=self._timing,
+                caps=self._caps,
+                numbers=self._numbers,
+            )
+            self._accounts[account.id] = AccountFeed(account, spec, tools)
+
+    async def open_session(self, account: str, session: Session, master: Master | None) -> None:
+        await self._accounts[account].open(session, master)
+
+    async def close_session(self, account: str, state: AccountState, detail: str) -> None:
+        await self._accounts[account].close(state, detail)
+
+    def use_master(self, broker: str, master: Master) -> None:
+        """A new master of a broker: all its accounts with a session resolve their wants again."""
+        for feed in self._accounts.values():
+            if feed.spec.name == broker:
+                feed.use(master)
+
+    # --- port.FeedPort ------------------------------------------------------------------------------------------------
+
+    def want(
+        self, account: str, symbol: str, exchange: str, level: Level, dialect: Dialect = Dialect.CANONICAL
+    ) -> Granted | Pending | Refused:
+        feed = self._accounts.get(account)
+        if feed is None:
+            return Refused(f"Unknown account '{account}'", "BROKER_ERROR")
+        want = feed.want(symbol, exchange, level, dialect)
+        answer = want.answer()
+        if not isinstance(answer, Refused):
+            self._wants[want.id] = (feed, want)
+        return answer
+
+    def release(self, want: int) -> None:
+        feed, record = self._wants[want]
+        feed.release(record)
+        if record.count == 0:
+            del self._wants[want]
+
+    def snapshot(self, want: int) -> bytes | None:
+        feed, record = self._wants[want]
+        return feed.snapshot(record)
+
+    def sequence(self, want: int) -> int:
+        return self._wants[want][1].seq
+
+    def health(self, account: str) -> AccountHealth:
+        return self._accounts[account].health()
+
+    # --- other readers ------------------------------------------------------------------------------------------------
+
+    def all_health(self) -> list[AccountHealth]:
+        return [feed.health() for feed in self._accounts.values()]
+
+    def last(self, account: str, symbol: str, exchange: str) -> Last | None:
+        return self._prices.get(account, symbol, exchange)
+
+    def master(self, account: str) -> Master | None:
+        feed = self._accounts.get(account)
+        return feed.master if feed else None

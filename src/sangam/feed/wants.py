@@ -1,0 +1,125 @@
+"""What is listened to: wants and the instruments (lines) that serve them."""
+
+from typing import NamedTuple
+
+from sangam.brokers.contract import Stream
+from sangam.model.enums import Mode
+from sangam.model.instrument import Instrument, Level
+from sangam.model.market import Key
+from sangam.prices.last import Last
+
+from .port import Dialect, Granted, Pending, Refused
+from .publisher import head
+
+
+class WantKey(NamedTuple):
+    """Equal keys share one want. `symbol` is as the client spelt it, depth suffix included."""
+
+    symbol: str
+    exchange: str
+    level: Level
+    dialect: Dialect
+
+
+class Want:
+    """Something that at least one client listens to, or listened to a moment ago (`count` 0: lingering)."""
+
+    __slots__ = ("count", "head", "id", "key", "level", "line", "refusal", "seq", "waits_for")
+
+    def __init__(self, number: int, key: WantKey) -> None:
+        self.id = number
+        self.key = key
+        self.level = key.level
+        self.count = 0
+        self.seq = 0
+        self.head = b""
+        self.line: Line | None = None
+        self.refusal: Refused | None = None
+        self.waits_for = ""
+
+    def renew_head(self) -> None:
+        if self.line is not None:
+            self.head = head(self.key.symbol, self.key.exchange, self.level.mode, self.line.epoch)
+
+    def answer(self) -> Granted | Pending | Refused:
+        if self.refusal is not None:
+            return self.refusal
+        if self.line is None:
+            return Pending(self.id, self.level, self.waits_for)
+        return Granted(self.id, self.level)
+
+
+class Part(NamedTuple):
+    """One stream's share in serving a line."""
+
+    stream: Stream
+    key: Key
+    level: Level
+
+
+class Line:
+    """One instrument that an account's sockets carry, with the wants it serves.
+
+    `listened` holds only the wants with a client behind them; it is rebuilt on change and read on every tick."""
+
+    __slots__ = ("epoch", "instrument", "last", "listened", "parts", "scale", "wants")
+
+    def __init__(self, instrument: Instrument, epoch: int) -> None:
+        self.instrument = instrument
+        self.epoch = epoch
+        self.last = Last()
+        self.scale = 10**instrument.decimals
+        self.parts: tuple[Part, ...] = ()
+        self.wants: list[Want] = []
+        self.listened: tuple[Want, ...] = ()
+
+    def add(self, want: Want) -> None:
+        want.line = self
+        want.renew_head()
+        self.wants.append(want)
+        self.relist()
+
+    def remove(self, want: Want) -> None:
+        want.line = None
+        self.wants.remove(want)
+        self.relist()
+
+    def relist(self) -> None:
+        self.listened = tuple(want for want in self.wants if want.count)
+
+    def level(self) -> Level:
+        """The least that satisfies all wants: the highest mode, and the deepest book if any asks for a book."""
+        mode = max(want.level.mode for want in self.wants)
+        if mode is not Mode.DEPTH:
+            return Level(mode)
+        return Level(mode, max(want.level.depth for want in self.wants if want.level.mode is Mode.DEPTH))
+
+    def discontinue(self, epoch: int) -> None:
+        """Something may have been missed: what was known is not shown as current, and clients see a new epoch."""
+        self.epoch = epoch
+        self.last.clear()
+        for want in self.wants:
+            want.renew_head()
+
+
+def plan(streams: tuple[Stream, ...], instrument: Instrument, level: Level) -> tuple[Part, ...]:
+    """Which streams serve an instrument at a level; empty when none does.
+
+    A stream that tells only the book is joined by one that tells the rest. Among several the first that is deep enough
+    wins, so a broker lists its streams in the order it prefers them."""
+    serving = [
+        (stream, key)
+        for stream in streams
+        if stream.carries.serves(instrument, level) and (key := stream.key(instrument)) is not None
+    ]
+    if not serving:
+        return ()
+    stream, key = next(
+        (each for each in serving if each[0].carries.granted(level).depth >= level.depth),
+        max(serving, key=lambda each: each[0].carries.granted(level).depth),
+    )
+    part = Part(stream, key, stream.carries.granted(level))
+    if not stream.carries.book_only:
+        return (part,)
+    others = tuple(other for other in streams if not other.carries.book_only)
+    return (part, *plan(others, instrument, Level(Mode.QUOTE)))

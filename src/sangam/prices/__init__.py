@@ -1,0 +1,1 @@
+"""What is known of each instrument now: the only price source for clients, REST, checks and paper."""

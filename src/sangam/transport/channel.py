@@ -1,0 +1,164 @@
+"""One open socket to a broker: WebSocket or raw stream, seen as "wire data in, wire data out".
+
+Input goes straight from the receive buffer to the callback: no queue, no task."""
+
+import asyncio
+import ssl
+from typing import Protocol, cast
+from urllib.parse import urlsplit
+
+from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+
+from sangam.brokers.contract import Endpoint
+from sangam.model.errors import BrokerError, NotSent, SessionExpired
+
+from .framing.base import Wire
+
+CONNECT_TIMEOUT = 10.0
+MAX_FRAME = 16 * 1024 * 1024
+
+
+class Owner(Protocol):
+    """Who hears of a channel. Neither call may raise."""
+
+    def wire_data(self, data: Wire) -> None: ...
+
+    def wire_closed(self, reason: str) -> None:
+        """Told once, whoever closed."""
+        ...
+
+
+class Channel(Protocol):
+    def send(self, data: Wire) -> None: ...
+
+    def close(self) -> None:
+        """Close now; nothing more is heard but `wire_closed`."""
+        ...
+
+
+async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = None) -> Channel:
+    """Open the endpoint's socket. Raises SessionExpired when the upgrade is refused with 401 or 403, NotSent when the
+    peer cannot be reached, BrokerError for any other refusal."""
+    parts = urlsplit(endpoint.url)
+    where = parts.netloc
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            if parts.scheme in ("ws", "wss"):
+                return await _open_websocket(endpoint, owner, ping)
+            return await _open_stream(parts.scheme == "tls", parts.hostname or "", parts.port or 0, owner)
+    except WSHandshakeError as error:
+        status = error.response.status if error.response else None
+        if status in (401, 403):
+            raise SessionExpired(f"{where} refused the socket: HTTP {int(status)}", str(int(status))) from None
+        raise BrokerError(f"{where} refused the socket: {f'HTTP {int(status)}' if status else error}") from None
+    except TimeoutError:
+        raise NotSent(f"{where} did not answer within {CONNECT_TIMEOUT:g} s") from None
+    except OSError as error:
+        raise NotSent(f"{where} cannot be reached: {error.strerror or error}") from None
+
+
+# --- WebSocket --------------------------------------------------------------------------------------------------------
+
+
+class _WebSocket(WSListener):
+    """Joins fragments and forwards text and binary messages."""
+
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._transport: WSTransport | None = None
+        self._parts: list[bytes] = []
+        self._text = False
+        self._closing = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if self._closing:
+            return
+        kind = frame.msg_type
+        if kind is WSMsgType.BINARY or kind is WSMsgType.TEXT:
+            data = frame.get_payload_as_bytes()
+            if frame.fin:
+                self._owner.wire_data(data if kind is WSMsgType.BINARY else data.decode("utf-8", "replace"))
+            else:
+                self._text = kind is WSMsgType.TEXT
+                self._parts = [data]
+        elif kind is WSMsgType.CONTINUATION:
+            self._parts.append(frame.get_payload_as_bytes())
+            if frame.fin:
+                whole = b"".join(self._parts)
+                self._parts = []
+                self._owner.wire_data(whole.decode("utf-8", "replace") if self._text else whole)
+        elif kind is WSMsgType.CLOSE:
+            transport.send_close()
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        handshake = transport.close_handshake
+        told = handshake.recv if handshake else None
+        reason = f"closed by the broker ({told.code.value} {told.reason})" if told else "connection lost"
+        self._owner.wire_closed("closed by us" if self._closing else reason)
+
+    def send(self, data: Wire) -> None:
+        if self._transport is not None:
+            kind = WSMsgType.TEXT if isinstance(data, str) else WSMsgType.BINARY
+            self._transport.send(kind, data.encode() if isinstance(data, str) else data)
+
+    def close(self) -> None:
+        self._closing = True
+        if self._transport is not None:
+            self._transport.send_close()
+            self._transport.disconnect(graceful=False)
+
+
+async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None) -> Channel:
+    websocket = _WebSocket(owner)
+    await ws_connect(
+        lambda: websocket,
+        endpoint.url,
+        extra_headers=dict(endpoint.headers),
+        max_frame_size=MAX_FRAME,
+        max_redirects=2,
+        enable_auto_ping=ping is not None,
+        auto_ping_idle_timeout=ping or CONNECT_TIMEOUT,
+        auto_ping_reply_timeout=ping or CONNECT_TIMEOUT,
+        logger_name="client",
+    )
+    return websocket
+
+
+# --- raw stream -------------------------------------------------------------------------------------------------------
+
+
+class _Stream(asyncio.Protocol):
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._closing = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._closing:
+            self._owner.wire_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.wire_closed("closed by us" if self._closing else f"connection lost: {exc or 'end of stream'}")
+
+    def send(self, data: Wire) -> None:
+        if self._transport is not None:
+            self._transport.write(data.encode() if isinstance(data, str) else data)
+
+    def close(self) -> None:
+        self._closing = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+async def _open_stream(tls: bool, host: str, port: int, owner: Owner) -> Channel:
+    loop = asyncio.get_running_loop()
+    context = ssl.create_default_context() if tls else None
+    _, protocol = await loop.create_connection(lambda: _Stream(owner), host, port, ssl=context)
+    return protocol
