@@ -1,0 +1,23 @@
+"""Zerodha, Kite Connect 3."""
+
+from sangam.brokers.contract import BrokerSpec
+
+from .instruments import INSTRUMENTS
+from .login import LOGIN, authorize, check
+from .stream import CARRIED, TICKER
+from .tables import HOSTS, LIMITS
+
+SPEC = BrokerSpec(
+    name="zerodha",
+    title="Zerodha",
+    aliases=("kite", "kite connect"),
+    hosts=HOSTS,
+    exchanges=CARRIED,
+    login=LOGIN,
+    authorize=authorize,
+    check=check,
+    streams=(TICKER,),
+    instruments=INSTRUMENTS,
+    limits=LIMITS,
+    session_ends="06:00",
+)

@@ -1,0 +1,146 @@
+"""The instruments dump: one CSV for all exchanges, made once a day (Kite docs: Market quotes and instruments)."""
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import date
+from functools import lru_cache, partial
+
+from sangam.brokers.contract import Ctx, Instruments, Operation, Request, RowRefused, Session
+from sangam.model.enums import Exchange, InstrumentType
+from sangam.model.errors import DecodeError
+from sangam.model.instrument import Instrument, expiry_text, future_symbol, option_symbol, strike_text
+
+from .tables import EXCHANGES, INDEX_EXCHANGES, INDEX_NAMES, JOINT, SERIES
+
+COLUMNS = (
+    "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
+    "lot_size", "instrument_type", "segment", "exchange",
+)  # fmt: skip
+_BLANKS = str.maketrans("", "", " -/")
+_WEEKLY_MONTHS = "123456789OND"
+
+_expiry = lru_cache(maxsize=4096)(date.fromisoformat)
+
+
+def parse(files: Sequence[bytes]) -> Iterator[Instrument | RowRefused]:
+    """Every row of the dump as an instrument or a refusal. A file that is not this dump raises DecodeError."""
+    for content in files:
+        text = content.decode("utf-8-sig", "replace")
+        shares = _names_without_series(text)
+        for row in _rows(text):
+            try:
+                yield _instrument(row, shares)
+            except _RowError as error:
+                yield RowRefused(str(error), ",".join(row))
+
+
+class _RowError(Exception):
+    """Why a row is not taken; the text is counted."""
+
+
+def _rows(text: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        if next(reader, None) != list(COLUMNS):
+            raise DecodeError("Zerodha's instruments file does not begin with the known columns.")
+        yield from (row for row in reader if row)
+    except csv.Error as error:
+        raise DecodeError(f"Zerodha's instruments file is damaged at line {reader.line_num}: {error}") from error
+
+
+def _names_without_series(text: str) -> Counter[tuple[str, str]]:
+    """How many shares of an exchange would bear a name once the series is dropped (CDSL, CDSL-BE: 2)."""
+    rows = (row for row in _rows(text) if len(row) == len(COLUMNS) and row[-2] in ("NSE", "BSE"))
+    return Counter((row[-1], _plain(row[2])) for row in rows)
+
+
+def _plain(name: str) -> str:
+    return name[:-3] if name.endswith(SERIES) else name
+
+
+def _instrument(row: list[str], shares: Counter[tuple[str, str]]) -> Instrument:
+    if len(row) != len(COLUMNS):
+        raise _RowError("wrong number of columns")
+    token, exchange_token, brsymbol, name, _, expiry, strike, tick, lot, kind, segment, brexchange = row
+    if not (token.isdecimal() and exchange_token.isdecimal()):
+        raise _RowError("unreadable token")
+    if not brsymbol:
+        raise _RowError("no trading symbol")
+    exchange = _exchange(segment, brexchange)
+    make = partial(
+        Instrument,
+        exchange=exchange,
+        brsymbol=brsymbol,
+        brexchange=brexchange,
+        token=f"{token}{JOINT}{exchange_token}",
+        name=name.strip(),
+    )
+    if exchange.is_index:
+        symbol = INDEX_NAMES.get(exchange, {}).get(brsymbol) or brsymbol.translate(_BLANKS).upper()
+        return make(symbol=symbol, instrument_type=InstrumentType.INDEX)
+    make = partial(make, tick_size=_positive(tick, "tick size"), lot_size=_units(lot))
+    if kind == "EQ":
+        # A name that several series would bear stays with the row that has no suffix; the others keep theirs.
+        plain = _plain(brsymbol)
+        return make(symbol=plain if shares[brexchange, plain] == 1 else brsymbol)
+    if kind not in ("FUT", "CE", "PE"):
+        raise _RowError(f"instrument type {kind or '(none)'} is not known")
+    try:
+        day = _expiry(expiry)
+    except ValueError:
+        raise _RowError("unreadable expiry" if expiry else "no expiry") from None
+    right = InstrumentType(kind)
+    price = 0.0 if right is InstrumentType.FUT else _positive(strike, "strike")
+    base = "".join(name.split()).upper() or _base(brsymbol, day, price, kind)
+    symbol = future_symbol(base, day) if right is InstrumentType.FUT else option_symbol(base, day, price, right)
+    return make(symbol=symbol, instrument_type=right, expiry=day, strike=price)
+
+
+def _exchange(segment: str, brexchange: str) -> Exchange:
+    market, _, _ = segment.partition("-")
+    if market in ("INDICES", "GLOBAL"):
+        exchange = INDEX_EXCHANGES.get(brexchange)
+    else:
+        exchange = EXCHANGES.get(market) if market == brexchange else None
+    if exchange is None:
+        raise _RowError(f"segment {segment} of exchange {brexchange} is not known")
+    return exchange
+
+
+def _positive(text: str, what: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise _RowError(f"unreadable {what}") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise _RowError(f"no {what}")
+    return value
+
+
+def _units(text: str) -> int:
+    value = _positive(text, "lot size")
+    if value != int(value):
+        raise _RowError("unreadable lot size")
+    return int(value)
+
+
+def _base(brsymbol: str, day: date, strike: float, kind: str) -> str:
+    """The underlying of a row whose name is empty (older dumps): the symbol without its date, strike and right.
+    Monthly symbols write 26AUG, weekly ones 26818 (months 1 to 9, O, N, D)."""
+    end = kind if kind == "FUT" else strike_text(strike) + kind
+    year = f"{day.year % 100:02d}"
+    for middle in (year + expiry_text(day)[2:5], f"{year}{_WEEKLY_MONTHS[day.month - 1]}{day.day:02d}"):
+        if brsymbol.endswith(middle + end) and len(brsymbol) > len(middle + end):
+            return brsymbol[: -len(middle + end)]
+    raise _RowError("no underlying name")
+
+
+def _download(session: Session, ctx: Ctx) -> Operation[list[bytes]]:
+    content = yield Request(method="GET", host="api", path="/instruments", reply="file")
+    return [content]
+
+
+INSTRUMENTS = Instruments(download=_download, parse=parse)

@@ -1,0 +1,112 @@
+"""Zerodha's facts as tables (Kite Connect 3 documentation and the official SDK 5.2.2)."""
+
+from collections.abc import Mapping
+
+from sangam.brokers.contract import Limit
+from sangam.model.enums import Exchange, Mode, OrderStatus
+
+HOSTS = {"api": "https://api.kite.trade", "stream": "wss://ws.kite.trade"}
+
+VERSION = {"X-Kite-Version": "3"}
+
+EXCHANGES: Mapping[str, Exchange] = {
+    code: Exchange(code) for code in ("NSE", "BSE", "NFO", "BFO", "CDS", "BCD", "MCX", "NCO")
+}
+"""What stands before the hyphen in the master's `segment` column ("NFO-OPT"). Others are refused by name."""
+
+INDEX_EXCHANGES: Mapping[str, Exchange] = {
+    "NSE": Exchange.NSE_INDEX,
+    "BSE": Exchange.BSE_INDEX,
+    "MCX": Exchange.MCX_INDEX,
+    "GLOBAL": Exchange.GLOBAL_INDEX,
+    "NSEIX": Exchange.GLOBAL_INDEX,
+}
+"""The `exchange` column of rows in segment INDICES."""
+
+SERIES = ("-EQ", "-BE", "-MF", "-SG")
+"""Series suffixes that are not part of the unified symbol."""
+
+INDEX_NAMES: Mapping[Exchange, Mapping[str, str]] = {
+    Exchange.NSE_INDEX: {
+        "NIFTY 50": "NIFTY",
+        "NIFTY BANK": "BANKNIFTY",
+        "NIFTY FIN SERVICE": "FINNIFTY",
+        "NIFTY NEXT 50": "NIFTYNXT50",
+        "NIFTY MID SELECT": "MIDCPNIFTY",
+        "INDIA VIX": "INDIAVIX",
+    },
+    Exchange.BSE_INDEX: {
+        "SNSX50": "SENSEX50",
+        "MID150": "BSE150MIDCAPINDEX",
+        "LMI250": "BSE250LARGEMIDCAPINDEX",
+        "MSL400": "BSE400MIDSMALLCAPINDEX",
+        "AUTO": "BSEAUTO",
+        "BSE CG": "BSECAPITALGOODS",
+        "CARBON": "BSECARBONEX",
+        "BSE CD": "BSECONSUMERDURABLES",
+        "CPSE": "BSECPSE",
+        "DOL100": "BSEDOLLEX100",
+        "DOL200": "BSEDOLLEX200",
+        "DOL30": "BSEDOLLEX30",
+        "ENERGY": "BSEENERGY",
+        "BSEFMC": "BSEFASTMOVINGCONSUMERGOODS",
+        "FINSER": "BSEFINANCIALSERVICES",
+        "GREENX": "BSEGREENEX",
+        "BSE HC": "BSEHEALTHCARE",
+        "INFRA": "BSEINDIAINFRASTRUCTUREINDEX",
+        "INDSTR": "BSEINDUSTRIALS",
+        "BSE IT": "BSEINFORMATIONTECHNOLOGY",
+        "LRGCAP": "BSELARGECAP",
+        "METAL": "BSEMETAL",
+        "MIDCAP": "BSEMIDCAP",
+        "MIDSEL": "BSEMIDCAPSELECTINDEX",
+        "OILGAS": "BSEOIL&GAS",
+        "POWER": "BSEPOWER",
+        "REALTY": "BSEREALTY",
+        "SNXT50": "BSESENSEXNEXT50",
+        "SMLCAP": "BSESMALLCAP",
+        "SMLSEL": "BSESMALLCAPSELECTINDEX",
+        "SMEIPO": "BSESMEIPO",
+        "TECK": "BSETECK",
+        "TELCOM": "BSETELECOM",
+    },
+}
+"""Index names that do not become ours by dropping blanks, hyphens and slashes."""
+
+JOINT = "::::"
+"""`Instrument.token` is instrument_token and exchange_token with this between (specs: symbols.md, 4)."""
+
+MODES: Mapping[Mode, str] = {Mode.LTP: "ltp", Mode.QUOTE: "quote", Mode.DEPTH: "full"}
+
+DIVISORS: Mapping[int, float] = {3: 10_000_000.0, 6: 10_000.0, 12: 10_000.0}
+"""What prices of a segment (the token's low byte: 3 CDS, 6 BCD, 12 NCO) are divided by; 100 for all others."""
+
+STATUSES: Mapping[str, OrderStatus] = {
+    "COMPLETE": OrderStatus.COMPLETE,
+    "REJECTED": OrderStatus.REJECTED,
+    "CANCELLED": OrderStatus.CANCELLED,
+    "CANCELLED AMO": OrderStatus.CANCELLED,
+    "TRIGGER PENDING": OrderStatus.TRIGGER_PENDING,
+}
+"""Every other status (OPEN, UPDATE, VALIDATION PENDING ...) is a way of being open."""
+
+REFUSALS: Mapping[str, str] = {
+    "PermissionException": "INSUFFICIENT_PERMISSION",
+    "InputException": "INVALID_INPUT",
+    "MarginException": "INSUFFICIENT_FUNDS",
+    "HoldingException": "INSUFFICIENT_HOLDINGS",
+    "UserException": "BROKER_ERROR",
+}
+"""`error_type`s that prove nothing was done. Order, Network, Data and GeneralException prove nothing either way."""
+
+LIMITS = (
+    Limit("quote", 1, 1.0),
+    Limit("historical", 3, 1.0),
+    Limit("orders", 10, 1.0),
+    Limit("orders", 400, 60.0),
+    Limit("orders", 5000, 86_400.0),
+    Limit("default", 10, 1.0),
+)
+
+SUBSCRIBE_BATCH = 500
+"""Tokens in one request. The documents name no cap; the SDK sends any number in one."""
