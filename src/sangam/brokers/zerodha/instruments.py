@@ -122,7 +122,7 @@ def _positive(text: str, what: str) -> float:
 
 def _units(text: str) -> int:
     value = _positive(text, "lot size")
-    if value != int(value):
+    if value != int(value) or value > 1_000_000_000:
         raise _RowError("unreadable lot size")
     return int(value)
 
