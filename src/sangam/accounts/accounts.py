@@ -1,0 +1,227 @@
+"""Users, their accounts at brokers, and the session each account holds now.
+
+Everything is read once at the start and kept in memory; the database is written through. Secrets are sealed there."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from sangam.brokers.contract import Session
+from sangam.brokers.registry import Registry
+from sangam.logs import redactor
+from sangam.model.clock import Clock
+from sangam.model.errors import InvalidInput
+from sangam.model.identity import AccountInfo, Identity
+from sangam.store import tables
+from sangam.store.database import Database
+
+from .expiry import next_expiry
+from .forms import check_fields, check_hosts, secret_values
+from .keys import ApiKey, Keys
+from .sessions import SessionListener, Sessions
+from .vault import Vault
+
+_USER = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One login at one broker of one user, with what the user stored for it."""
+
+    info: AccountInfo
+    secrets: Mapping[str, str]
+    hosts: Mapping[str, str]
+    created_at: int
+
+    def __repr__(self) -> str:
+        return f"Account({self.info!r})"
+
+
+class Accounts:
+    """The facade of the room. `keys` makes and revokes API keys; `sessions` is what this class speaks for."""
+
+    def __init__(self, database: Database, vault: Vault, registry: Registry, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._registry = registry
+        self._clock = clock
+        self._accounts: dict[str, Account] = {}
+        self.keys = Keys(database, vault, clock)
+        with database.begin() as connection:
+            self._users = set(connection.execute(select(tables.users.c.name)).scalars())
+            rows = connection.execute(select(tables.accounts).order_by(tables.accounts.c.created_at)).all()
+        for row in rows:
+            info = AccountInfo(id=row.id, user=row.user, broker=row.broker, client_id=row.client_id)
+            secrets = vault.open(row.secrets, f"account {row.id}")
+            self._guard(row.broker, secrets)
+            self._accounts[row.id] = Account(info=info, secrets=secrets, hosts=row.hosts, created_at=row.created_at)
+        self.sessions = Sessions(database, vault, clock, {name: held.info for name, held in self._accounts.items()})
+        for session in self.sessions:
+            self._guard(session.broker, session.secrets)
+
+    # --- users and accounts -------------------------------------------------------------------------------------------
+
+    @property
+    def users(self) -> frozenset[str]:
+        return frozenset(self._users)
+
+    def add_user(self, name: str) -> None:
+        """Make a user; one that exists stays as it is."""
+        if not _USER.fullmatch(name):
+            raise InvalidInput(f"User name '{name}' is not allowed: small letters, digits, '-' and '_', at most 32.")
+        if name not in self._users:
+            with self._database.begin() as connection:
+                connection.execute(insert(tables.users).values(name=name, created_at=self._clock.now_ms()))
+            self._users.add(name)
+
+    def create(
+        self, user: str, broker: str, secrets: Mapping[str, str], hosts: Mapping[str, str] | None = None
+    ) -> AccountInfo:
+        """Store an account: the login fields its broker asks for, and host rows that replace the broker's own.
+
+        Raises UnknownBroker; InvalidInput naming the field or host at fault."""
+        spec = self._registry[broker]
+        check_fields(spec, secrets)
+        check_hosts(spec, hosts or {})
+        self.add_user(user)
+        name = f"{user}-{spec.name}"
+        identifier = next(
+            text for n in range(1, len(self._accounts) + 2) if (text := name if n == 1 else f"{name}-{n}") not in self
+        )
+        account = Account(
+            info=AccountInfo(id=identifier, user=user, broker=spec.name),
+            secrets=dict(secrets),
+            hosts=dict(hosts or {}),
+            created_at=self._clock.now_ms(),
+        )
+        self._guard(spec.name, secrets)
+        with self._database.begin() as connection:
+            connection.execute(
+                insert(tables.accounts).values(
+                    id=identifier,
+                    user=user,
+                    broker=spec.name,
+                    secrets=self._vault.seal(secrets, f"account {identifier}"),
+                    hosts=account.hosts,
+                    created_at=account.created_at,
+                )
+            )
+        self._accounts[identifier] = account
+        return account.info
+
+    def __contains__(self, account: str) -> bool:
+        return account in self._accounts
+
+    def __getitem__(self, account: str) -> Account:
+        try:
+            return self._accounts[account]
+        except KeyError:
+            raise InvalidInput(f"No account '{account}'. `sangam account list` shows the ids.") from None
+
+    def list(self, user: str | None = None) -> list[AccountInfo]:
+        """In the order they were made."""
+        return [account.info for account in self._accounts.values() if user in (None, account.info.user)]
+
+    def remove(self, account: str) -> None:
+        """Forget an account and its session; keys bound to it open no account any more."""
+        self.sessions.forget(self[account].info.id)
+        with self._database.begin() as connection:
+            connection.execute(delete(tables.accounts).where(tables.accounts.c.id == account))
+        del self._accounts[account]
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def open_session(
+        self,
+        account: str,
+        secrets: Mapping[str, str] | None = None,
+        *,
+        client_id: str = "",
+        hosts: Mapping[str, str] | None = None,
+        expires_at: int | None = None,
+    ) -> Session:
+        """A login succeeded: what it gave joins what the user stored, under the next generation; listeners hear of it.
+
+        `expires_at` is epoch milliseconds; without it the broker's table says when the session ends."""
+        held = self[account]
+        spec = self._registry[held.info.broker]
+        self._guard(spec.name, secrets or {})
+        if client_id and client_id != held.info.client_id:
+            held = self._change(held, msgspec.structs.replace(held, info=_named(held.info, client_id)))
+        return self.sessions.open(
+            held.info,
+            secrets={**held.secrets, **(secrets or {})},
+            hosts={**held.hosts, **(hosts or {})},
+            expires_at=expires_at or next_expiry(self._clock.now_ms(), spec.session_ends),
+        )
+
+    def login(self, account: str, fields: Mapping[str, str], hosts: Mapping[str, str] | None = None) -> Session:
+        """The user typed new credentials (today's token): they replace the stored ones and open a session."""
+        held = self[account]
+        spec = self._registry[held.info.broker]
+        changed = msgspec.structs.replace(
+            held, secrets={**held.secrets, **fields}, hosts={**held.hosts, **(hosts or {})}
+        )
+        check_fields(spec, changed.secrets)
+        check_hosts(spec, changed.hosts)
+        self._change(held, changed)
+        return self.open_session(account)
+
+    def session(self, account: str) -> Session | None:
+        """The session an account holds now; None when it has none or its hour has come."""
+        return self.sessions.current(account)
+
+    def close_session(self, account: str) -> None:
+        """The session is over (logged out, refused by the broker): its secrets are forgotten, its generation is not."""
+        self.sessions.close(account)
+
+    def on_session(self, listener: SessionListener) -> Callable[[], None]:
+        """Hear of each session that opens or closes; call the result to stop hearing."""
+        return self.sessions.listen(listener)
+
+    def _guard(self, broker: str, values: Mapping[str, str]) -> None:
+        """Keep these out of the logs; a broker that is not in the registry now has no table, so all are secret."""
+        spec = self._registry[broker] if broker in self._registry.names else None
+        redactor.add(*secret_values(spec, values))
+
+    def _change(self, held: Account, changed: Account) -> Account:
+        self._guard(held.info.broker, changed.secrets)
+        with self._database.begin() as connection:
+            connection.execute(
+                update(tables.accounts)
+                .where(tables.accounts.c.id == held.info.id)
+                .values(
+                    client_id=changed.info.client_id,
+                    secrets=self._vault.seal(changed.secrets, f"account {held.info.id}"),
+                    hosts=dict(changed.hosts),
+                )
+            )
+        self._accounts[held.info.id] = changed
+        return changed
+
+    # --- identities ---------------------------------------------------------------------------------------------------
+
+    def authenticate(self, api_key: str) -> Identity:
+        """What a key stands for now; AuthError for one that is unknown or revoked."""
+        key: ApiKey = self.keys.verify(api_key)
+        own = tuple(self.list(key.user))
+        return Identity(
+            user=key.user,
+            key_id=key.id,
+            scopes=frozenset(key.scopes),
+            accounts=own,
+            data_account=_chosen(own, key.data_account),
+            order_account=_chosen(own, key.order_account),
+            interval_ms=key.interval_ms,
+        )
+
+
+def _named(info: AccountInfo, client_id: str) -> AccountInfo:
+    return msgspec.structs.replace(info, client_id=client_id)
+
+
+def _chosen(accounts: tuple[AccountInfo, ...], bound: str | None) -> AccountInfo | None:
+    if bound is None:
+        return accounts[0] if accounts else None
+    return next((account for account in accounts if account.id == bound), None)

@@ -1,0 +1,123 @@
+"""API keys: shown once, kept as keyed hashes, verified from memory.
+
+A key reads ``sangam_<id>_<secret>``: the id may appear in lists and logs, the secret is 256 random bits."""
+
+import hmac
+import secrets
+from collections.abc import Iterable
+
+import msgspec
+from sqlalchemy import Row, insert, select, update
+
+from sangam.model.clock import Clock
+from sangam.model.enums import INTERVALS_MS, Scope
+from sangam.model.errors import AuthError, InvalidInput
+from sangam.store.database import Database
+from sangam.store.tables import api_keys
+
+from .vault import Vault
+
+_USED_EVERY_MS = 60_000
+"""How fresh `last_used_at` is kept: one write per key and minute at most."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a key; never the key. Accounts are None where the key follows its user's default; a key bound to
+    an account that was removed has none (it never falls back to another account's money)."""
+
+    id: str
+    user: str
+    label: str
+    scopes: tuple[Scope, ...]
+    data_account: str | None = None
+    order_account: str | None = None
+    interval_ms: int | None = None
+    created_at: int
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+
+class Keys:
+    """All keys of the house."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._pepper = vault.derive("api keys")
+        self._keys: dict[bytes, ApiKey] = {}
+        with database.begin() as connection:
+            for row in connection.execute(select(api_keys)):
+                self._keys[row.hash] = _from_row(row)
+
+    def create(
+        self,
+        user: str,
+        scopes: Iterable[Scope],
+        *,
+        label: str = "",
+        data_account: str | None = None,
+        order_account: str | None = None,
+        interval_ms: int | None = None,
+    ) -> tuple[str, ApiKey]:
+        """A new key and what is known of it. The text exists here and nowhere else: show it once."""
+        wanted = tuple(sorted(set(scopes)))
+        if not wanted:
+            raise InvalidInput(f"A key needs at least one scope: {', '.join(Scope)}.")
+        if interval_ms is not None and interval_ms not in INTERVALS_MS:
+            raise InvalidInput(f"Interval {interval_ms} is not allowed: {', '.join(map(str, INTERVALS_MS))} ms.")
+        taken = {key.id for key in self._keys.values()}
+        identifier = next(name for _ in range(1000) if (name := secrets.token_hex(4)) not in taken)
+        text = f"sangam_{identifier}_{secrets.token_urlsafe(32)}"
+        key = ApiKey(
+            id=identifier,
+            user=user,
+            label=label,
+            scopes=wanted,
+            data_account=data_account,
+            order_account=order_account,
+            interval_ms=interval_ms,
+            created_at=self._clock.now_ms(),
+        )
+        values = msgspec.structs.asdict(key) | {"scopes": " ".join(wanted), "hash": self._hash(text)}
+        with self._database.begin() as connection:
+            connection.execute(insert(api_keys).values(values))
+        self._keys[values["hash"]] = key
+        return text, key
+
+    def verify(self, text: str) -> ApiKey:
+        """The key behind a text; AuthError for one that is unknown or revoked."""
+        digest = self._hash(text)
+        key = self._keys.get(digest)
+        if key is None or key.revoked_at is not None:
+            raise AuthError("Invalid API key")
+        now = self._clock.now_ms()
+        if key.last_used_at is None or now - key.last_used_at >= _USED_EVERY_MS:
+            key = self._change(digest, last_used_at=now)
+        return key
+
+    def list(self, user: str | None = None) -> list[ApiKey]:
+        """Oldest first, revoked ones included."""
+        found = (key for key in self._keys.values() if user in (None, key.user))
+        return sorted(found, key=lambda key: (key.created_at, key.id))
+
+    def revoke(self, identifier: str) -> ApiKey:
+        """From now on this key opens nothing. Revoking twice changes nothing."""
+        for digest, key in self._keys.items():
+            if key.id == identifier:
+                return key if key.revoked_at else self._change(digest, revoked_at=self._clock.now_ms())
+        raise InvalidInput(f"No API key with id '{identifier}'. `sangam key list` shows the ids.")
+
+    def _hash(self, text: str) -> bytes:
+        return hmac.digest(self._pepper, text.encode("utf-8", "surrogatepass"), "sha256")
+
+    def _change(self, digest: bytes, **values: int) -> ApiKey:
+        with self._database.begin() as connection:
+            connection.execute(update(api_keys).where(api_keys.c.hash == digest).values(values))
+        key = self._keys[digest] = msgspec.structs.replace(self._keys[digest], **values)
+        return key
+
+
+def _from_row(row: Row[tuple[object, ...]]) -> ApiKey:
+    values = dict(row._mapping)
+    del values["hash"]
+    return ApiKey(**values | {"scopes": tuple(Scope(scope) for scope in row.scopes.split())})

@@ -1,0 +1,105 @@
+"""The session of each account: sealed in the database, plain in memory, a new generation at each login."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from sqlalchemy import insert, select, update
+
+from sangam.brokers.contract import Session
+from sangam.model.clock import Clock
+from sangam.model.identity import AccountInfo
+from sangam.store import tables
+from sangam.store.database import Database
+
+from .vault import Vault
+
+SessionListener = Callable[[str, Session | None], None]
+
+
+class Sessions:
+    """At most one session per account. Listeners are called at once, in the caller's thread."""
+
+    def __init__(self, database: Database, vault: Vault, clock: Clock, accounts: Mapping[str, AccountInfo]) -> None:
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+        self._listeners: list[SessionListener] = []
+        self._open: dict[str, Session] = {}
+        self._generations: dict[str, int] = {}
+        with database.begin() as connection:
+            rows = connection.execute(select(tables.sessions)).all()
+        for row in rows:
+            self._generations[row.account] = row.generation
+            if row.secrets is not None:
+                secrets = vault.open(row.secrets, f"session {row.account}")
+                self._open[row.account] = Session(
+                    account=row.account,
+                    broker=accounts[row.account].broker,
+                    generation=row.generation,
+                    client_id=accounts[row.account].client_id,
+                    secrets=secrets,
+                    hosts=row.hosts,
+                    expires_at=row.expires_at,
+                )
+
+    def open(
+        self, account: AccountInfo, *, secrets: Mapping[str, str], hosts: Mapping[str, str], expires_at: int | None
+    ) -> Session:
+        """Begin the next generation and tell the listeners."""
+        session = Session(
+            account=account.id,
+            broker=account.broker,
+            generation=self._generations.get(account.id, 0) + 1,
+            client_id=account.client_id,
+            secrets=secrets,
+            hosts=hosts,
+            expires_at=expires_at,
+        )
+        row = {
+            "generation": session.generation,
+            "hosts": dict(hosts),
+            "secrets": self._vault.seal(secrets, f"session {account.id}"),
+            "expires_at": expires_at,
+        }
+        with self._database.begin() as connection:
+            if account.id in self._generations:
+                connection.execute(update(tables.sessions).where(tables.sessions.c.account == account.id).values(row))
+            else:
+                connection.execute(insert(tables.sessions).values(account=account.id, **row))
+        self._generations[account.id] = session.generation
+        self._open[account.id] = session
+        self._tell(account.id, session)
+        return session
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(tuple(self._open.values()))
+
+    def current(self, account: str) -> Session | None:
+        """None where there is none, or its hour has come."""
+        session = self._open.get(account)
+        if session is None or (session.expires_at is not None and session.expires_at <= self._clock.now_ms()):
+            return None
+        return session
+
+    def close(self, account: str) -> None:
+        if self._open.pop(account, None) is None:
+            return
+        with self._database.begin() as connection:
+            connection.execute(
+                update(tables.sessions)
+                .where(tables.sessions.c.account == account)
+                .values(secrets=None, expires_at=None)
+            )
+        self._tell(account, None)
+
+    def forget(self, account: str) -> None:
+        """The account is about to be removed, and its rows with it."""
+        self.close(account)
+        self._generations.pop(account, None)
+
+    def listen(self, listener: SessionListener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, account: str, session: Session | None) -> None:
+        for listener in tuple(self._listeners):
+            listener(account, session)

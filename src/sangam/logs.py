@@ -1,0 +1,139 @@
+"""Logs for people or machines, without secrets.
+
+Every line is finished first and cleaned last, so nothing slips past: message, arguments, tracebacks, and the lines of
+libraries. Each part of the house logs under its own name (``sangam.feed``, ``sangam.api`` ...)."""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+from urllib.parse import quote
+
+import msgspec
+
+from sangam.model.clock import ist_from_ms
+
+MASK = "***"
+
+_NAMES = (
+    r"(?:access|refresh|public|feed|request|auth|session|jwt|bearer|enc|x)[_-]?token|enctoken|jwt|api[_ -]?key|apikey"
+    r"|api[_-]?secret|app[_-]?secret|client[_-]?secret|secret(?:[_-]?key)?|password|passwd|passphrase|m?pin|totp|otp"
+    r"|checksum|sangam[_-]?key"
+)
+_BETWEEN = r"\\?[\"']?\s*[:=]\s*(?:b?\\?[\"'])?|[\"'],\s*b?[\"']"
+_PATTERNS = (
+    (re.compile(r"(sangam_[0-9a-f]{8}_)[A-Za-z0-9_-]{16,}"), rf"\1{MASK}"),
+    (
+        re.compile(r"(?i)(authorization\W{1,6}(?:b['\"])?)(?:(?:bearer|token|basic|enctoken)\s+)?[^\s'\",}]+"),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(?i)\b(bearer|basic|enctoken|token)(\s+)[\w.~+/:=-]{16,}"), rf"\1\2{MASK}"),
+    (re.compile(rf"(?i)(?<![a-z])({_NAMES})({_BETWEEN})[^\s\"'&,;}}\\]+"), rf"\1\2{MASK}"),
+    (re.compile(r"(?i)([?&]token=)[^\s\"'&]+"), rf"\1{MASK}"),
+    (re.compile(r"(://[^\s:/@]*:)[^\s/@]+@"), rf"\1{MASK}@"),
+)
+
+
+class Redactor:
+    """Masks what was registered, and what looks like a credential. Call it with a text."""
+
+    def __init__(self) -> None:
+        self._secrets: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def add(self, *secrets: str) -> None:
+        """Never show these values. Short ones are masked only where they stand alone; blanks are no secrets."""
+        fresh = {secret for secret in secrets if secret.strip()} - self._secrets
+        if not fresh:
+            return
+        self._secrets |= fresh
+        spellings = {form for secret in self._secrets for form in (secret, quote(secret, safe=""), repr(secret)[1:-1])}
+        self._known = re.compile("|".join(_literal(text) for text in sorted(spellings, key=len, reverse=True)))
+
+    def __call__(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        for pattern, mask in _PATTERNS:
+            text = pattern.sub(mask, text)
+        return text
+
+
+def _literal(text: str) -> str:
+    escaped = re.escape(text)
+    return escaped if len(text) >= 8 else rf"(?<!\w){escaped}(?!\w)"
+
+
+redactor = Redactor()
+"""The one of this process; whoever learns a secret adds it."""
+
+
+class HumanFormatter(logging.Formatter):
+    """``09:15:00.123 WARNING feed  text``: IST, coloured by level where a terminal reads it."""
+
+    _COLOURS: Mapping[int, str] = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
+
+    def __init__(self, coloured: bool) -> None:
+        super().__init__()
+        self._coloured = coloured
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = ist_from_ms(int(record.created * 1000))
+        name = record.name.removeprefix("sangam.")
+        head = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} {record.levelname:<7} {name:<18}"
+        text = _one_line(redactor(record.getMessage()))
+        colour = self._COLOURS.get(record.levelno)
+        line = f"\x1b[{colour}m{head}\x1b[0m {text}" if self._coloured and colour else f"{head} {text}"
+        trouble = _trouble(self, record)
+        return f"{line}\n{trouble}" if trouble else line
+
+
+class JsonFormatter(logging.Formatter):
+    """One object per line: time (ISO, IST), level, logger, message, and exception where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        row = {
+            "time": ist_from_ms(int(record.created * 1000)).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redactor(record.getMessage()),
+        }
+        if trouble := _trouble(self, record):
+            row["exception"] = trouble
+        return msgspec.json.encode({name: _sound(text) for name, text in row.items()}).decode()
+
+
+def _trouble(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = [formatter.formatException(record.exc_info)] if record.exc_info else []
+    if record.stack_info:
+        parts.append(formatter.formatStack(record.stack_info))
+    return redactor("\n".join(parts))
+
+
+def _sound(text: str) -> str:
+    """Lone surrogates have no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _one_line(text: str) -> str:
+    """A client's text must not start a line of its own, or command the terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def configure(level: str = "INFO", *, as_json: bool = False, stream: TextIO | None = None) -> logging.Handler:
+    """Send every logger's lines to `stream` (stderr) through one cleaning handler, which is returned."""
+    out = stream or sys.stderr
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(JsonFormatter() if as_json else HumanFormatter(_wants_colour(out)))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("httpx", "httpcore", "hpack", "h2", "asyncio", "picows"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    return handler
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    terminal = stream.isatty() and "NO_COLOR" not in os.environ
+    return terminal and (os.name != "nt" or "WT_SESSION" in os.environ)

@@ -1,0 +1,58 @@
+"""A small house for tests: one broker with two login fields, a database in a temporary home, a clock to set."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sangam.accounts.accounts import Accounts
+from sangam.accounts.vault import open_vault
+from sangam.brokers.contract import BrokerSpec, FieldKind, Instruments, Login, LoginField, done
+from sangam.brokers.registry import Registry
+from sangam.model.clock import IST, ManualClock
+from sangam.model.enums import Exchange
+from sangam.store.database import Database
+from sangam.store.home import Home
+
+
+def broker(name: str = "example", **changes: Any) -> BrokerSpec:
+    """A broker that needs an API key, a token and perhaps a user id, and whose sessions end at six."""
+    values: dict[str, Any] = {
+        "name": name,
+        "title": name.title(),
+        "hosts": {"api": "https://api.example.com", "stream": "wss://stream.example.com"},
+        "exchanges": frozenset({Exchange.NSE}),
+        "login": Login(
+            fields=(
+                LoginField("api_key", "API key"),
+                LoginField("access_token", "Access token"),
+                LoginField("user_id", "User id", FieldKind.TEXT, required=False),
+            ),
+            check=lambda session, ctx: done("EX1"),
+        ),
+        "authorize": lambda session, request, wire, ctx: {},
+        "check": lambda request, reply: reply.payload,
+        "streams": (),
+        "instruments": Instruments(download=lambda session, ctx: done([]), parse=lambda files: iter(())),
+        "session_ends": "06:00",
+    }
+    return BrokerSpec(**values | changes)
+
+
+FIELDS = {"api_key": "planted-api-key", "access_token": "planted-access-token"}
+
+
+class House(NamedTuple):
+    home: Home
+    database: Database
+    accounts: Accounts
+    clock: ManualClock
+    registry: Registry
+
+
+def open_house(path: Path, clock: ManualClock | None = None) -> House:
+    """Opens the folder's house, again if it was one before."""
+    clock = clock or ManualClock(datetime(2026, 8, 3, 10, 0, tzinfo=IST))
+    registry = Registry([broker(), broker("other"), broker("toy", simulated=True, session_ends="")])
+    home = Home(path)
+    database = Database(f"sqlite:///{(path / 'sangam.db').as_posix()}")
+    return House(home, database, Accounts(database, open_vault(database, home), registry, clock), clock, registry)

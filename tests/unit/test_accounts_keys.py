@@ -1,0 +1,71 @@
+import re
+from pathlib import Path
+
+import pytest
+from tests.house import open_house
+
+from sangam.model.enums import Scope
+from sangam.model.errors import AuthError, InvalidInput
+
+
+def test_a_key_is_shown_once_and_found_again_after_a_restart(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    house.accounts.add_user("asha")
+    text, key = house.accounts.keys.create("asha", [Scope.DATA, Scope.DATA], label="excel", interval_ms=0)
+    assert re.fullmatch(rf"sangam_{key.id}_[\w-]{{43}}", text)
+    assert key.scopes == (Scope.DATA,)
+    assert text not in repr(key)
+    house.database.close()
+
+    again = open_house(tmp_path)
+    assert again.accounts.keys.verify(text).id == key.id
+    assert [(row.label, row.interval_ms) for row in again.accounts.keys.list("asha")] == [("excel", 0)]
+    assert again.accounts.keys.list("nobody") == []
+    again.database.close()
+
+
+def test_unknown_altered_and_revoked_keys_open_nothing(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    house.accounts.add_user("asha")
+    keys = house.accounts.keys
+    text, key = keys.create("asha", [Scope.DATA])
+    for wrong in ("", "x", text[:-1], text + "x", text.upper(), "\ud800"):
+        with pytest.raises(AuthError, match="Invalid API key"):
+            keys.verify(wrong)
+    assert keys.revoke(key.id).revoked_at == house.clock.now_ms()
+    first = keys.revoke(key.id).revoked_at
+    house.clock.advance(5)
+    assert keys.revoke(key.id).revoked_at == first
+    with pytest.raises(AuthError):
+        keys.verify(text)
+    house.database.close()
+    again = open_house(tmp_path)
+    with pytest.raises(AuthError):
+        again.accounts.keys.verify(text)
+    again.database.close()
+
+
+def test_last_use_is_remembered_to_the_minute(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    house.accounts.add_user("asha")
+    text, _ = house.accounts.keys.create("asha", [Scope.DATA])
+    start = house.clock.now_ms()
+    assert house.accounts.keys.verify(text).last_used_at == start
+    house.clock.advance(59)
+    assert house.accounts.keys.verify(text).last_used_at == start
+    house.clock.advance(1)
+    assert house.accounts.keys.verify(text).last_used_at == start + 60_000
+    house.database.close()
+
+
+def test_keys_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    house.accounts.add_user("asha")
+    with pytest.raises(InvalidInput, match="at least one scope: data, orders:read"):
+        house.accounts.keys.create("asha", [])
+    with pytest.raises(InvalidInput, match="Interval 70 is not allowed: 0, 50, 100"):
+        house.accounts.keys.create("asha", [Scope.DATA], interval_ms=70)
+    with pytest.raises(InvalidInput, match="No API key with id 'zzz'"):
+        house.accounts.keys.revoke("zzz")
+    assert house.accounts.keys.list() == []
+    house.database.close()
