@@ -3,7 +3,7 @@
 Numbers keep their type: prices are JSON floats, quantities and epoch milliseconds integers. Both names of a quantity
 that official clients read under different names are sent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,8 +11,14 @@ import msgspec
 from sangam.model.clock import ist_from_ms
 from sangam.model.enums import Mode
 from sangam.model.instrument import Level
-from sangam.model.market import Depth
+from sangam.model.market import Depth, Key, Patch
 from sangam.prices.last import Last
+
+from .port import Dialect
+from .wants import Line, Want
+
+NowMs = Callable[[], int]
+Publish = Callable[[int, bytes], None]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -20,10 +26,35 @@ _NO_BOOK = Depth([], [])
 _ALIASES = (("last_trade_quantity", "last_quantity"), ("avg_trade_price", "average_price"))
 
 
-def head(symbol: str, exchange: str, mode: Mode, epoch: int) -> bytes:
-    """The constant start of a canonical payload, up to the value of ``seq``."""
-    start = _encode({"symbol": symbol, "exchange": exchange, "mode": int(mode), "epoch": epoch})
-    return start[:-1] + b',"seq":'
+def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Callable[[Patch], None]:
+    """The hot path of one stream: a patch is merged, encoded once per wanted mode, and handed over."""
+
+    def patched(patch: Patch) -> None:
+        line = lines.get(patch.key)
+        if line is None:
+            return  # unsubscribed a moment ago
+        priced = "ltp" in patch.fields
+        last = line.last
+        last.merge(patch, now_ms())
+        bodies = Bodies(last, line.scale)
+        for want in line.listened:
+            level = want.level
+            mode = level.mode
+            if (priced or mode is not Mode.LTP) and last.tells(mode):
+                want.seq += 1
+                if want.key.dialect is Dialect.FLAT:
+                    publish(want.id, flat(want.key.symbol, want.key.exchange, level, last))
+                else:
+                    publish(want.id, b"".join((want.head, b"%d" % want.seq, bodies.of(level))))
+
+    return patched
+
+
+def payload(want: Want, line: Line) -> bytes:
+    """What a want's newest update looks like, without counting it as another one."""
+    if want.key.dialect is Dialect.FLAT:
+        return flat(want.key.symbol, want.key.exchange, want.level, line.last)
+    return b"".join((want.head, b"%d" % want.seq, Bodies(line.last, line.scale).of(want.level)))
 
 
 class Bodies:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from sangam.brokers.contract import Stream
 from sangam.model.enums import Mode
 from sangam.model.instrument import Instrument, Level
@@ -9,7 +11,6 @@ from sangam.model.market import Key
 from sangam.prices.last import Last
 
 from .port import Dialect, Granted, Pending, Refused
-from .publisher import head
 
 
 class WantKey(NamedTuple):
@@ -37,9 +38,11 @@ class Want:
         self.refusal: Refused | None = None
         self.waits_for = ""
 
-    def renew_head(self) -> None:
-        if self.line is not None:
-            self.head = head(self.key.symbol, self.key.exchange, self.level.mode, self.line.epoch)
+    def renew_head(self, epoch: int) -> None:
+        """The constant start of this want's payloads, up to the value of ``seq``."""
+        key = self.key
+        start = {"symbol": key.symbol, "exchange": key.exchange, "mode": int(self.level.mode), "epoch": epoch}
+        self.head = msgspec.json.encode(start)[:-1] + b',"seq":'
 
     def answer(self) -> Granted | Pending | Refused:
         if self.refusal is not None:
@@ -75,7 +78,7 @@ class Line:
 
     def add(self, want: Want) -> None:
         want.line = self
-        want.renew_head()
+        want.renew_head(self.epoch)
         self.wants.append(want)
         self.relist()
 
@@ -99,7 +102,7 @@ class Line:
         self.epoch = epoch
         self.last.clear()
         for want in self.wants:
-            want.renew_head()
+            want.renew_head(epoch)
 
 
 def plan(streams: tuple[Stream, ...], instrument: Instrument, level: Level) -> tuple[Part, ...]:

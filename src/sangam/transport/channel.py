@@ -7,7 +7,7 @@ import ssl
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
-from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from sangam.brokers.contract import Endpoint
 from sangam.model.errors import BrokerError, NotSent, SessionExpired
@@ -91,7 +91,7 @@ class _WebSocket(WSListener):
                 self._parts = []
                 self._owner.wire_data(whole.decode("utf-8", "replace") if self._text else whole)
         elif kind is WSMsgType.CLOSE:
-            transport.send_close()
+            transport.send_close(WSCloseCode.OK)
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -108,7 +108,7 @@ class _WebSocket(WSListener):
     def close(self) -> None:
         self._closing = True
         if self._transport is not None:
-            self._transport.send_close()
+            self._transport.send_close(WSCloseCode.OK)
             self._transport.disconnect(graceful=False)
 
 
