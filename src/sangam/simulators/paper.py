@@ -1,0 +1,264 @@
+"""The house's own simple wire, for the embedded market: a session, an instruments file, and a JSON stream.
+
+Tokens are the same on every day and in every run."""
+
+import csv
+import io
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from sangam.model.enums import Exchange as Code
+from sangam.model.enums import Mode
+from sangam.model.market import Fields, OrderUpdate
+
+from .exchange import Exchange
+from .listing import Contract, Id
+from .market import Market
+from .orders import Order
+from .server import Refused, Session, Simulator
+
+COLUMNS = ("token", "symbol", "exchange", "name", "instrument_type", "expiry", "strike", "lot_size", "tick_size")
+CLIENT_ID = "PAPER1"
+LEVELS = 5
+
+
+class Ask(msgspec.Struct):
+    """What a client says."""
+
+    sub: Sequence[tuple[str, Mode]] = ()
+    unsub: Sequence[str] = ()
+
+
+_ask = msgspec.json.Decoder(Ask)
+_encode = msgspec.json.Encoder().encode
+
+
+class Line(Session):
+    """One socket of the stream. A subscription is answered at once with the state of the instrument."""
+
+    simulator: "Paper"
+
+    def __init__(self, simulator: "Paper") -> None:
+        super().__init__(simulator)
+        self.subscriptions: dict[Market, tuple[str, Mode]] = {}
+
+    def received(self, text: bytes) -> None:
+        if self.simulator.faults.swallow_subscriptions:
+            return
+        try:
+            ask = _ask.decode(text)
+        except msgspec.DecodeError as error:
+            self.send_text(_encode({"error": str(error)}))
+            return
+        taken: list[Market] = []
+        refused: list[tuple[str, str]] = []
+        for token, mode in ask.sub:
+            if (market := self.simulator.find(token)) is None:
+                refused.append((token, "Unknown token"))
+                continue
+            self.subscriptions[market] = (token, mode)
+            self.watch(market)
+            taken.append(market)
+        for token in ask.unsub:
+            if (market := self.simulator.find(token)) is not None:
+                self.subscriptions.pop(market, None)
+                self.unwatch(market)
+        if taken:
+            self.send_text(_encode({"ok": [self.subscriptions[market][0] for market in taken]}))
+        if refused:
+            self.send_text(_encode({"refused": refused}))
+        self.moved(taken)
+
+    def moved(self, markets: list[Market]) -> None:
+        mine = self.subscriptions
+        rows = [self.simulator.row(market, *mine[market]) for market in markets if market in mine]
+        if rows:
+            self.send_text(b'{"ticks":[' + b",".join(rows) + b"]}")
+
+    def heartbeat(self) -> None:
+        self.send_text(_encode({"hb": self.simulator.exchange.now_ms}))
+
+
+class Paper(Simulator):
+    """The embedded market's broker: one client, whose token lives as long as the simulator."""
+
+    name = "paper"
+    sessions: list[Line]  # type: ignore[assignment]
+
+    def __init__(self, exchange: Exchange | None = None, *, access_token: str | None = None, **options: Any) -> None:
+        super().__init__(exchange, **options)
+        self._access_token = access_token or secrets.token_urlsafe(24)
+        self._alive = True
+        self._edition = 0
+        self._ids: dict[str, Id] = {}
+        self._rows: dict[tuple[str, Mode], tuple[int, bytes]] = {}
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"access_token": self._access_token}
+
+    def new_login(self) -> dict[str, str]:
+        """A new access token; the former is dead from now on."""
+        self._access_token = secrets.token_urlsafe(24)
+        self._alive = True
+        self._cut()
+        return self.credentials
+
+    def expire_token(self) -> None:
+        self._alive = False
+        self._cut()
+
+    def replace_session(self) -> None:
+        self.new_login()
+
+    def accept(self, path: str, query: dict[str, str]) -> Session | Refused:
+        if path != "/stream":
+            return Refused(404)
+        if not self._alive or query.get("token") != self._access_token:
+            return Refused(401, b"Invalid token")
+        if self.faults.max_sockets is not None and len(self.sessions) >= self.faults.max_sockets:
+            return Refused(429, b"Too many connections")
+        return Line(self)
+
+    def find(self, token: str) -> Market | None:
+        if self._edition != self.exchange.edition:
+            self._edition = self.exchange.edition
+            self._ids = {self._token(contract): contract.id for contract in self.exchange.contracts}
+            self._rows.clear()
+        found = self._ids.get(token)
+        return None if found is None else self.exchange.market(*found)
+
+    def row(self, market: Market, token: str, mode: Mode) -> bytes:
+        """One instrument of a ticks message, made once per update however many sockets want it."""
+        known = self._rows.get((token, mode))
+        if known is None or known[0] != market.updates:
+            items: list[Any] = [token, _fields(market, mode)]
+            if mode is Mode.DEPTH:
+                items += [_side(market, True), _side(market, False)]
+            known = self._rows[token, mode] = (market.updates, _encode(items))
+        return known[1]
+
+    async def start(self, host: str = "127.0.0.1", rest_port: int = 0, ws_port: int = 0) -> None:
+        await super().start(host, rest_port, ws_port)
+        self._undo.append(self.exchange.on_order(self._ordered))
+
+    def _ordered(self, order: Order) -> None:
+        if order.owner == CLIENT_ID:
+            message = _encode({"order": _update(order)})
+            for session in list(self.sessions):
+                session.send_text(message)
+
+    def _cut(self) -> None:
+        for session in list(self.sessions):
+            session.close()
+
+    def _token(self, contract: Contract) -> str:
+        """Unique over all exchanges: the exchange's place in the list of codes, then its own number."""
+        return f"{_PLACES[contract.exchange]}{self.exchange.token(contract):08d}"
+
+    # --- REST ---------------------------------------------------------------------------------------------------------
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route("/session", self._session), Route("/instruments.csv", self._instruments)]
+
+    def refusal(self, status: int) -> Response:
+        body = _encode({"status": "error", "message": "Something went wrong. Please try again."})
+        return Response(body, status, media_type="application/json")
+
+    async def _session(self, request: Request) -> Response:
+        if not self._knows(request):
+            return self._unknown()
+        body = _encode({"status": "success", "data": {"client_id": CLIENT_ID}})
+        return Response(body, media_type="application/json")
+
+    async def _instruments(self, request: Request) -> Response:
+        if not self._knows(request):
+            return self._unknown()
+        if self.faults.damaged_master is not None:
+            return Response(self.faults.damaged_master, media_type="text/csv")
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        for contract in self.exchange.contracts:
+            expiry = contract.expiry.isoformat() if contract.expiry else ""
+            names = (self._token(contract), contract.symbol, contract.exchange.value, contract.name)
+            rules = (contract.strike, contract.lot_size, contract.tick_size)
+            writer.writerow((*names, contract.instrument_type.value, expiry, *rules))
+        return Response(text.getvalue(), media_type="text/csv")
+
+    def _knows(self, request: Request) -> bool:
+        return self._alive and request.headers.get("authorization") == f"Bearer {self._access_token}"
+
+    def _unknown(self) -> Response:
+        body = _encode({"status": "error", "message": "Invalid or expired access token"})
+        return Response(body, 401, media_type="application/json")
+
+
+_PLACES = {code: place for place, code in enumerate(Code, start=1)}
+
+
+def _fields(market: Market, mode: Mode) -> Fields:
+    rupees = market.rupees
+    fields: Fields = {"ltp": rupees(market.ltp), "ltt": market.ltt, "timestamp": market.updated}
+    if mode is Mode.LTP:
+        return fields
+    fields |= {
+        "open": rupees(market.open),
+        "high": rupees(market.high),
+        "low": rupees(market.low),
+        "close": rupees(market.close),
+    }
+    if market.is_index:
+        return fields
+    book = market.book
+    fields |= {
+        "volume": market.volume,
+        "oi": market.oi,
+        "oi_day_high": market.oi_high,
+        "oi_day_low": market.oi_low,
+        "last_trade_quantity": market.ltq,
+        "avg_trade_price": rupees(market.average),
+        "total_buy_quantity": book.total_buy,
+        "total_sell_quantity": book.total_sell,
+        "upper_circuit": rupees(market.upper_circuit),
+        "lower_circuit": rupees(market.lower_circuit),
+    }
+    if best := book.depth(True, 1):
+        fields |= {"bid_price": rupees(best[0].price), "bid_size": best[0].quantity}
+    if best := book.depth(False, 1):
+        fields |= {"ask_price": rupees(best[0].price), "ask_size": best[0].quantity}
+    return fields
+
+
+def _side(market: Market, buy: bool) -> list[tuple[float, int, int]]:
+    return [(market.rupees(price), quantity, orders) for price, quantity, orders in market.book.depth(buy, LEVELS)]
+
+
+def _update(order: Order) -> OrderUpdate:
+    return OrderUpdate(
+        order_id=order.order_id,
+        brsymbol=order.symbol,
+        brexchange=order.exchange.value,
+        action=order.action.value,
+        quantity=order.quantity,
+        status=order.status.value,
+        product=order.product.value,
+        price_type=order.price_type.value,
+        price=order.price,
+        trigger_price=order.trigger_price,
+        filled_quantity=order.filled_quantity,
+        pending_quantity=order.pending_quantity,
+        average_price=order.average_price,
+        rejection_reason=order.reason,
+        tag=order.tag,
+        timestamp=order.updated,
+    )
+
+
+SIMULATOR = Paper
