@@ -1,0 +1,270 @@
+"""The composition root: builds every room, connects them, and runs them until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sangam import __version__, loop, simulators
+from sangam.accounts.accounts import Accounts
+from sangam.accounts.admin import Admin, ensure_admin_key
+from sangam.accounts.demo import Demo, ensure_demo
+from sangam.accounts.vault import open_vault
+from sangam.api.app import create_api
+from sangam.api.deps import ApiDeps
+from sangam.api.server import ApiServer, serve_api
+from sangam.brokers import registry
+from sangam.brokers.contract import Session
+from sangam.feed.adopt import Adopter
+from sangam.feed.feed import Feed
+from sangam.feed.pool import Caps
+from sangam.feed.quote import quote
+from sangam.gateway.server import Gateway
+from sangam.gateway.settings import GatewaySettings
+from sangam.instruments.masters import Masters
+from sangam.model.calendar import Calendar
+from sangam.model.clock import SystemClock
+from sangam.model.enums import AccountState
+from sangam.model.errors import BrokerError, ConfigError
+from sangam.model.instrument import Instrument
+from sangam.prices.last import Last
+from sangam.prices.prices import Prices
+from sangam.settings import Settings
+from sangam.simulators import Simulator
+from sangam.store.database import Database
+from sangam.store.home import Home, RunInfo
+from sangam.transport.http import HttpDriver
+
+log = logging.getLogger("sangam.app")
+
+_HEALTHY = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountState.CONNECTING, AccountState.NO_SESSION})
+
+
+class App:
+    """One server. `start` returns once both ports answer; `run` tells where; `stop` leaves nothing running."""
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        self.run: RunInfo | None = None
+        self.demo: Demo | None = None
+        self._settings = settings
+        self._home = home
+        self._clock = SystemClock()
+        self._stack = contextlib.AsyncExitStack()
+
+    async def start(self, auto_port: bool = False) -> RunInfo:
+        """Raises ConfigError and leaves nothing behind where anything cannot start."""
+        try:
+            self.run = await self._start(auto_port)
+        except BaseException:
+            await self.stop()
+            raise
+        return self.run
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, auto_port: bool) -> RunInfo:
+        settings, home, clock, stack = self._settings, self._home, self._clock, self._stack
+        self._lag = loop.LagMeter()
+        stack.push_async_callback(self._lag.stop)
+        self._brokers = registry.load(_broken).narrowed(settings.valid_brokers)
+        database = Database(settings.database)
+        stack.callback(database.close)
+        key = settings.sangam_key.get_secret_value() if settings.sangam_key else None
+        self._accounts = Accounts(database, open_vault(database, home, key), self._brokers, clock)
+        ensure_admin_key(self._accounts, home)
+        embedded = await self._simulate()
+
+        http = HttpDriver(clock)
+        stack.push_async_callback(http.close)
+        caps = Caps(settings.max_symbols_per_websocket, settings.max_websocket_connections)
+        self._feed = Feed(http.run, Prices(), clock, Calendar(), caps=caps)
+        stack.push_async_callback(self._feed.stop)
+        self._gateway = Gateway(
+            self._feed,
+            self._accounts.authenticate,
+            brokers=self._brokers.names,
+            settings=_gateway_settings(settings),
+            clock=clock,
+        )
+        self._feed.attach(self._gateway.hub)
+        self._feed.start()
+        self._adopter = Adopter(self._feed, Masters(home.path, clock), self._brokers, http.run, http.ctx, clock)
+        stack.push_async_callback(self._adopter.stop)
+
+        websocket_port = await self._gateway.start(
+            settings.websocket_host, settings.websocket_port, _tls(settings), auto_port=auto_port
+        )
+        stack.push_async_callback(self._gateway.stop)
+        api = await self._serve_api(auto_port)
+        stack.push_async_callback(api.stop)
+        self._adopt_accounts(embedded)
+        run = RunInfo(
+            pid=os.getpid(),
+            api_host=settings.api_host,
+            api_port=api.port,
+            websocket_host=settings.websocket_host,
+            websocket_port=websocket_port,
+            tls=settings.tls_cert is not None,
+            version=__version__,
+            started_at=clock.now_ms(),
+        )
+        home.write_run(run)
+        return run
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _simulate(self) -> dict[str, Simulator]:
+        """The embedded market: a simulator for each simulated broker, and the demo that streams from it."""
+        embedded = {}
+        for spec in self._brokers:
+            if spec.simulated and spec.name in simulators.names():
+                simulator = embedded[spec.name] = simulators.create(spec.name)
+                await simulator.start()
+                self._stack.push_async_callback(simulator.stop)
+                self.demo = ensure_demo(self._accounts, self._home, spec.name, simulator.credentials)
+        return embedded
+
+    def _adopt_accounts(self, embedded: Mapping[str, Simulator]) -> None:
+        """Bring up what the accounts hold; the embedded market's credentials are new at each start."""
+        here = asyncio.get_running_loop()
+
+        def changed(account: str, session: Session | None) -> None:
+            here.call_soon_threadsafe(self._adopt, account, session, False)
+
+        self._stack.callback(self._accounts.on_session(changed))
+        for info in self._accounts.list():
+            self._feed.add_account(info, self._brokers[info.broker])
+            simulator = embedded.get(info.broker)
+            if simulator is not None:
+                self._accounts.open_session(info.id, simulator.credentials, hosts=simulator.hosts)
+            else:
+                self._adopt(info.id, self._accounts.session(info.id), True)
+
+    def _adopt(self, account: str, session: Session | None, restored: bool) -> None:
+        info = self._accounts[account].info
+        self._feed.add_account(info, self._brokers[info.broker])
+        self._adopter.session(account, session, restored)
+
+    async def _serve_api(self, auto_port: bool) -> ApiServer:
+        settings = self._settings
+        deps = ApiDeps(
+            authenticate=self._accounts.authenticate,
+            last=self._feed.last,
+            quote=self._quote,
+            symbol=self._symbol,
+            health=self.health,
+            metrics=self._metrics,
+            admin=Admin(self._accounts).call,
+            clock=self._clock,
+            version=__version__,
+            rate_limit=settings.api_rate_limit,
+        )
+        return await serve_api(
+            create_api(deps),
+            settings.api_host,
+            settings.api_port,
+            auto_port=auto_port,
+            tls_cert=settings.tls_cert,
+            tls_key=settings.tls_key,
+        )
+
+    # --- what the API asks --------------------------------------------------------------------------------------------
+
+    async def _quote(self, account: str, symbol: str, exchange: str) -> Last:
+        return await quote(self._feed, account, symbol, exchange)
+
+    def _symbol(self, account: str, symbol: str, exchange: str) -> Instrument:
+        master = self._feed.master(account)
+        if master is None:
+            raise BrokerError("The instruments of this account are not loaded yet; log in, or try again in a moment.")
+        return master.lookup(symbol, exchange)
+
+    def health(self) -> dict[str, Any]:
+        """`status` is ``degraded`` while any account's feed needs attention."""
+        accounts = self._feed.all_health()
+        healthy = all(account.state in _HEALTHY for account in accounts)
+        return {
+            "status": "ok" if healthy else "degraded",
+            "version": __version__,
+            "clients": self._gateway.clients,
+            "accounts": [
+                {
+                    "account": account.account,
+                    "broker": account.broker,
+                    "state": account.state.value,
+                    "detail": account.detail,
+                    "since": account.since,
+                    "wants": account.wants,
+                    "last_data_at": account.last_data_at,
+                    "reconnects": account.reconnects,
+                }
+                for account in accounts
+            ],
+        }
+
+    def _metrics(self) -> Mapping[str, float]:
+        accounts = self._feed.all_health()
+        return {
+            **self._gateway.metrics(),
+            "loop_lag_ms": self._lag.worst_ms(),
+            "feed_accounts": len(accounts),
+            "feed_accounts_live": sum(account.state in _HEALTHY for account in accounts),
+            "feed_wants": sum(account.wants for account in accounts),
+            "feed_reconnects_total": sum(account.reconnects for account in accounts),
+        }
+
+
+def serve(settings: Settings, *, auto_port: bool = False, ready: Callable[[App], None] | None = None) -> None:
+    """Run a server until SIGINT or SIGTERM; `ready` is told when its ports answer. Raises ConfigError."""
+    with Home(settings.sangam_home) as home:
+        loop.run(_serve(App(settings, home), auto_port, ready))
+
+
+async def _serve(app: App, auto_port: bool, ready: Callable[[App], None] | None) -> None:
+    stopping = asyncio.Event()
+    here = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            here.add_signal_handler(number, stopping.set)
+        except NotImplementedError:  # Windows: Ctrl-C raises KeyboardInterrupt instead
+            signal.signal(number, lambda *_: here.call_soon_threadsafe(stopping.set))
+    await app.start(auto_port)
+    try:
+        if ready is not None:
+            ready(app)
+        await stopping.wait()
+        log.info("stopping")
+    finally:
+        await app.stop()
+
+
+def _broken(folder: str, error: Exception) -> None:
+    log.error("the broker folder '%s' cannot be loaded and is skipped: %s", folder, error)
+
+
+def _gateway_settings(settings: Settings) -> GatewaySettings:
+    return GatewaySettings(
+        interval_ms=settings.market_data_interval_ms,
+        ping_interval=settings.ws_ping_interval,
+        ping_timeout=settings.ws_ping_timeout,
+        auth_grace=settings.ws_auth_grace_seconds,
+        max_message=settings.ws_max_message_bytes,
+        message_rate=settings.ws_max_messages_per_second,
+        max_subscriptions=settings.ws_max_subscriptions,
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"TLS_CERT {settings.tls_cert} and TLS_KEY cannot be used: {error}.") from error
+    return context

@@ -1,0 +1,43 @@
+"""The event loop we run on, and how late it is."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+try:
+    import uvloop
+except ImportError:  # as on Windows
+    uvloop = None
+
+LOOK_SECONDS = 0.1
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end on uvloop where it is installed, else on asyncio's own loop."""
+    factory = None if uvloop is None else uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)
+
+
+class LagMeter:
+    """How much later than asked a timer fires. `worst` is the highest value since it was last read."""
+
+    def __init__(self) -> None:
+        self._worst = 0.0
+        self._task = asyncio.create_task(self._measure(), name="loop lag")
+
+    async def stop(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def worst_ms(self) -> float:
+        """Milliseconds; reading starts a new period."""
+        worst, self._worst = self._worst, 0.0
+        return round(worst * 1000, 3)
+
+    async def _measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + LOOK_SECONDS
+            await asyncio.sleep(LOOK_SECONDS)
+            self._worst = max(self._worst, loop.time() - due)
