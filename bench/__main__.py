@@ -1,0 +1,137 @@
+"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout nats life replay``."""
+
+import sys
+from importlib.metadata import version
+
+from . import decode, fanout, life, nats
+from .fanout import Figures, Load
+from .machine import describe, raise_file_limit
+from .report import Report, Section
+
+FANOUT = ("load", "delivered/s", "lost", "gaps", "p50 ms", "p99 ms", "max ms", "oldest p99", "CPU µs", "busy", "bytes")
+LIBRARIES = ("picows", "uvloop", "msgspec")
+MANY_SYMBOLS = 3000
+
+TEN = Load("10 clients × 10,000/s", 10, 100, 10_000)
+HUNDRED = Load("100 clients × 10,000/s, equal sets", 100, 100, 10_000)
+LOADS = (
+    TEN,
+    HUNDRED,
+    Load("100 clients × 10,000/s, every set different", 100, 100, 10_000, different=True),
+    Load("100 clients × 10,000/s over 3,000 symbols", 100, MANY_SYMBOLS, 10_000),
+    Load("1,000 clients × 1,000/s, equal sets", 1000, 100, 1000),
+    Load("1,000 clients × 1,000/s, every set different", 1000, 100, 1000, different=True),
+)
+THROTTLED = Load("100 clients, 3,000 symbols, 50 ms", 100, MANY_SYMBOLS, 10_000, interval=None, hot=0.5)
+
+
+def figures_row(one: Figures, name: str = "") -> tuple[str, ...]:
+    return (
+        name or one.load.name,
+        f"{one.per_second:,.0f}",
+        f"{one.lost:,}",
+        "–" if one.missing_by_seq is None else f"{one.missing_by_seq:,}",
+        *(f"{value:.2f}" for value in (one.every_p50, one.every_p99, one.every_max, one.oldest_p99, one.cpu_us)),
+        f"{one.server_busy:.0%}",
+        f"{one.message_bytes:.0f}",
+    )
+
+
+def decode_part(section: Section) -> None:
+    told = decode.measure()
+    ours = told.merged_and_encoded
+    section.add("decode", f"{told.decode:.2f}", "", "")
+    section.add("decode + merge + encode", f"{ours:.2f}", "5", "1.0 ×")
+    if told.peer_decode is not None and told.peer_dumps is not None:
+        section.add("official SDK: decode", f"{told.peer_decode:.2f}", "", "")
+        peer = told.peer_decode + told.peer_dumps
+        section.add("official SDK: decode + json.dumps", f"{peer:.2f}", "", f"{peer / ours:.1f} ×")
+
+
+Measured = dict[str, Figures]
+
+
+def served_parts(report: Report, chosen: set[str]) -> Measured:
+    """Everything that needs a server with the prepared broker; what it showed, by load."""
+    measured: Measured = {}
+    with fanout.bench(MANY_SYMBOLS) as one:
+
+        def loads(section: Section) -> None:
+            for load in LOADS:
+                measured[load.name] = figures = one.run(load)
+                section.add(*figures_row(figures))
+
+        def throttled(section: Section) -> None:
+            told = one.run(THROTTLED)
+            section.add("leading edge p99", f"{told.leading_p99:.1f} ms", "10 ms")
+            section.add("a client's newest value, oldest ever", f"{told.stale_max:.1f} ms", "60 ms")
+            section.add("last values that never came", f"{told.never:,}", "0")
+            section.add("CPU per message", f"{told.cpu_us:.2f} µs", "")
+            section.add("messages", f"{told.per_second:,.0f}/s", "")
+
+        def memory(section: Section) -> None:
+            section.add("1,000 idle clients, 10 symbols each", f"{fanout.idle_memory(one, 1000, 10) / 1000:.1f}", "20")
+
+        def resets(section: Section) -> None:
+            first, last = life.reset(one, MANY_SYMBOLS)
+            section.add("first update", f"{first:.2f}", "")
+            section.add("all 3,000 symbols", f"{last:.2f}", "5")
+
+        def replayed(section: Section) -> None:
+            told = life.replay(one, 100, 1000)
+            if told is None:
+                section.note = "The recorded ticks are not here."
+            else:
+                section.add(*figures_row(told))
+
+        if "fanout" in chosen:
+            report.part(Section("Fan-out, every update to every client (interval 0)", FANOUT), loads)
+            report.part(Section("Fan-out at the default interval", (THROTTLED.name, "measured", "budget")), throttled)
+            report.part(Section("Memory per client", ("clients", "KB each", "budget")), memory)
+        if "life" in chosen:
+            report.part(Section("Broker socket reset", ("streaming again", "seconds", "budget")), resets)
+        if "replay" in chosen:
+            report.part(Section("Replay", FANOUT), replayed)
+    return measured
+
+
+def nats_part(report: Report, measured: Measured) -> None:
+    def beside(section: Section) -> None:
+        if not nats.binary():
+            section.note = "nats-server is not installed here."
+            return
+        for load in (TEN, HUNDRED):
+            ours = measured.get(load.name)
+            theirs, release = fanout.through_nats(load, ours.sample if ours else nats.DEFAULT_MESSAGE)
+            section.add(*figures_row(theirs, f"nats-server {release}: {load.name}"), "")
+            if ours:
+                section.add(*figures_row(ours), f"{theirs.cpu_us / ours.cpu_us:.1f} ×")
+
+    report.part(Section("Beside nats-server's WebSocket: same run, same message", (*FANOUT, "CPU ratio")), beside)
+
+
+def start_part(section: Section) -> None:
+    seconds, megabytes = life.start_to_first_tick()
+    section.add("start to a client's first tick", f"{seconds:.2f} s", "3 s")
+    section.add("resident at rest", f"{megabytes:.0f} MB", "150 MB")
+
+
+def main(parts: list[str]) -> None:
+    chosen = set(parts or ("decode", "fanout", "nats", "life", "replay"))
+    raise_file_limit()
+    facts = describe() | {name: version(name) for name in LIBRARIES}
+    report = Report({name: value if name not in LIBRARIES else f"{name} {value}" for name, value in facts.items()})
+    if "decode" in chosen:
+        columns = ("a full-depth packet", "µs", "budget", "ratio")
+        report.part(Section("Decode, merge, encode", columns), decode_part)
+    measured = served_parts(report, chosen) if chosen & {"fanout", "life", "replay"} else {}
+    if "nats" in chosen:
+        nats_part(report, measured)
+    if "life" in chosen:
+        report.part(Section("Start", ("embedded market, empty home", "measured", "budget")), start_part)
+    if not parts:
+        report.save()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
