@@ -26,7 +26,7 @@ _BETWEEN = r"\\?[\"']?\s*[:=]\s*(?:b?\\?[\"'])?|[\"'],\s*b?[\"']"
 _PATTERNS = (
     (re.compile(r"(sangam_[0-9a-f]{8}_)[A-Za-z0-9_-]{16,}"), rf"\1{MASK}"),
     (
-        re.compile(r"(?i)(authorization\W{1,6}(?:b['\"])?)(?:(?:bearer|token|basic|enctoken)\s+)?[^\s'\",}]+"),
+        re.compile(r"(?i)(authorization\W{1,6}(?:b['\"])?)(?:[a-z]+\s+)?[^\s'\",}]+"),
         rf"\1{MASK}",
     ),
     (re.compile(r"(?i)\b(bearer|basic|enctoken|token)(\s+)[\w.~+/:=-]{16,}"), rf"\1\2{MASK}"),
