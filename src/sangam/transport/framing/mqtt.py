@@ -1,7 +1,7 @@
 """MQTT 3.1.1 over a byte stream, as far as a subscriber needs it (OASIS MQTT 3.1.1, chapter 3).
 
 Clean session, subscriptions at QoS 0. Packets may arrive split and joined at any byte. Once a packet is damaged the
-stream has lost its bounds: every later call raises again, and the connection is to be given up."""
+stream has lost its bounds: DecodeError is raised once, whatever comes after is answered by Closed."""
 
 from collections.abc import Iterable, Iterator
 
@@ -57,8 +57,11 @@ class Mqtt:
         return (Out(self._connect),)
 
     def feed(self, data: Wire) -> Iterator[Framed]:
-        if isinstance(data, str) or self._broken:
-            raise DecodeError("MQTT is binary" if isinstance(data, str) else "the MQTT stream is damaged")
+        if isinstance(data, str):
+            raise DecodeError("MQTT is binary")
+        if self._broken:
+            yield Closed("the MQTT stream is damaged")
+            return
         self._buffer += data
         try:
             while (packet := self._next_packet()) is not None:

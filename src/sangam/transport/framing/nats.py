@@ -1,7 +1,7 @@
 """The NATS client protocol, as far as a subscriber needs it (NATS docs: Client Protocol), over WebSocket or TCP.
 
 Frames carry several commands or a part of one. Login is a JWT, a signature of the server's nonce, or both. Once the
-stream is damaged it has lost its bounds: every later call raises again, and the connection is to be given up."""
+stream is damaged it has lost its bounds: DecodeError is raised once, whatever comes after is answered by Closed."""
 
 import base64
 import re
@@ -52,7 +52,8 @@ class Nats:
 
     def feed(self, data: Wire) -> Iterator[Framed]:
         if self._broken:
-            raise DecodeError("the NATS stream is damaged")
+            yield Closed("the NATS stream is damaged")
+            return
         self._buffer += data.encode(errors="surrogatepass") if isinstance(data, str) else data
         try:
             while (item := self._next()) is not None:
