@@ -10,8 +10,8 @@ import msgspec
 from .enums import Exchange, InstrumentType, Mode
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_DERIVATIVE = re.compile(r"^(.+?)(\d{2})(" + "|".join(_MONTHS) + r")(\d{2})(?:FUT|(\d+(?:\.\d+)?)(CE|PE))$")
-_DEPTH_SUFFIX = re.compile(r"^(.+):(5|20|30|50|200)$")
+_DERIVATIVE = re.compile(r"(.+?)(\d{2})(" + "|".join(_MONTHS) + r")(\d{2})(?:FUT|(\d+(?:\.\d+)?)(CE|PE))", re.ASCII)
+_DEPTH_SUFFIX = re.compile(r"(.+):(5|20|30|50|200)")
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +75,7 @@ def parse_symbol(symbol: str) -> ParsedSymbol | None:
     """Take a derivative's symbol apart; None for equities, indices and impossible dates.
 
     The base may hold digits, ``&`` and ``-`` (NIFTYNXT50, M&M, 726GS2033), so it is matched lazily up to a date."""
-    match = _DERIVATIVE.match(symbol)
+    match = _DERIVATIVE.fullmatch(symbol)
     if match is None:
         return None
     base, day, month, year, strike, right = match.groups()
@@ -90,5 +90,5 @@ def parse_symbol(symbol: str) -> ParsedSymbol | None:
 
 def split_depth_suffix(symbol: str) -> tuple[str, int | None]:
     """``TCS:20`` asks for a 20-level book of TCS; a plain symbol asks for nothing special."""
-    match = _DEPTH_SUFFIX.match(symbol)
+    match = _DEPTH_SUFFIX.fullmatch(symbol)
     return (match[1], int(match[2])) if match else (symbol, None)

@@ -40,6 +40,7 @@ def _index_quote(data: bytes, at: int) -> Patch:
 
 def _index_full(data: bytes, at: int) -> Patch:
     patch = _index_quote(data, at)
+    patch.depth = Depth([], [])  # in full mode even an index tells its book: there is none
     if seconds := _INDEX_FULL(data, at)[6]:
         patch.fields["timestamp"] = seconds * 1000
     return patch

@@ -187,5 +187,5 @@ TICKER = Stream(
     limits=StreamLimits(symbols_per_socket=3000, sockets=3),
     opens="with_session",
     silence=15.0,
-    ping=2.5,
+    ping=5.0,
 )

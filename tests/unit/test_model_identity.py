@@ -1,0 +1,27 @@
+"""What an API key may do and which accounts it names."""
+
+import pytest
+
+from sangam.model.enums import Scope
+from sangam.model.identity import AccountInfo, Identity
+
+ONE = AccountInfo(id="a1", user="u", broker="zerodha")
+TWO = AccountInfo(id="a2", user="u", broker="paper")
+IDENTITY = Identity(
+    user="u", key_id="k", scopes=frozenset({Scope.DATA}), accounts=(ONE, TWO), data_account=ONE, order_account=TWO
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [(None, ONE), ("", ONE), ("a2", TWO), ("A2", TWO), ("Paper", TWO), ("zerodha", ONE), ("dhan", None), ("a3", None)],
+)
+def test_accounts_by_id_or_broker(name: str | None, account: AccountInfo | None) -> None:
+    assert IDENTITY.account(name) == account
+
+
+def test_scopes() -> None:
+    assert IDENTITY.may(Scope.DATA)
+    assert not IDENTITY.may(Scope.ORDERS_WRITE)
+    admin = Identity(user="u", key_id="k", scopes=frozenset({Scope.ADMIN}))
+    assert all(admin.may(scope) for scope in Scope)
