@@ -10,7 +10,6 @@ from sangam.model.market import Depth, DepthLevel, Fields, Patch
 
 from .tables import DIVISORS
 
-_ROW = struct.Struct(">IIH2x")
 _LTP = struct.Struct(">2I").unpack_from
 _INDEX_QUOTE = struct.Struct(">6I").unpack_from
 _INDEX_FULL = struct.Struct(">6I4xI").unpack_from
@@ -91,22 +90,19 @@ def _full(data: bytes, at: int) -> Patch:
         fields["ltt"] = ltt * 1000
     if timestamp:
         fields["timestamp"] = timestamp * 1000
-    if q0 and q1 and q2 and q3 and q4 and q5 and q6 and q7 and q8 and q9:
-        row = DepthLevel
-        depth = Depth(
-            [row(p0 / div, q0, n0), row(p1 / div, q1, n1), row(p2 / div, q2, n2), row(p3 / div, q3, n3),
-             row(p4 / div, q4, n4)],
-            [row(p5 / div, q5, n5), row(p6 / div, q6, n6), row(p7 / div, q7, n7), row(p8 / div, q8, n8),
-             row(p9 / div, q9, n9)],
-        )  # fmt: skip
-    else:
-        depth = Depth(_book(data[at + 64 : at + 124], div), _book(data[at + 124 : at + 184], div))
-    return Patch(token, fields, depth, True)
+    row = DepthLevel
+    buy = [row(p0 / div, q0, n0), row(p1 / div, q1, n1), row(p2 / div, q2, n2), row(p3 / div, q3, n3),
+           row(p4 / div, q4, n4)]  # fmt: skip
+    sell = [row(p5 / div, q5, n5), row(p6 / div, q6, n6), row(p7 / div, q7, n7), row(p8 / div, q8, n8),
+            row(p9 / div, q9, n9)]  # fmt: skip
+    if not (q0 and q1 and q2 and q3 and q4 and q5 and q6 and q7 and q8 and q9):
+        buy, sell = _filled(buy), _filled(sell)
+    return Patch(token, fields, Depth(buy, sell), True)
 
 
-def _book(rows: bytes, div: float) -> list[DepthLevel]:
-    """Five rows of one side without the empty ones, which are all zero."""
-    return [DepthLevel(p / div, q, n) for q, p, n in _ROW.iter_unpack(rows) if q or p or n]
+def _filled(rows: list[DepthLevel]) -> list[DepthLevel]:
+    """Without the empty rows, which are all zero."""
+    return [row for row in rows if row.quantity or row.price or row.orders]
 
 
 DECODERS: Mapping[int, Callable[[bytes, int], Patch]] = {
