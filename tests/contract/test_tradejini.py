@@ -37,6 +37,7 @@ def opened() -> Socket:
 def test_every_change_sends_the_whole_list_of_its_feed() -> None:
     socket = opened()
     assert socket.endpoint.url == "wss://api.tradejini.com/v2.1/stream?token=k:t&version=3.1"
+    assert 4001 in socket.endpoint.dead_credential
     socket.want({SHARE: Level(Mode.QUOTE)})
     socket.want({SHARE: Level(Mode.QUOTE), OPTION: Level(Mode.DEPTH)})
     socket.want({SHARE: Level(Mode.DEPTH), OPTION: Level(Mode.DEPTH)})

@@ -59,7 +59,12 @@ def check(request: Request, reply: Reply) -> Any:
 
 def open_stream(session: Session, ctx: Ctx) -> Operation[Endpoint]:
     token = f"{session.secrets['api_key']}:{session.secrets['access_token']}"
-    return done(Endpoint(url=f"{session.hosts.get('stream', HOSTS['stream'])}?token={token}&version=3.1"))
+    return done(
+        Endpoint(
+            url=f"{session.hosts.get('stream', HOSTS['stream'])}?token={token}&version=3.1",
+            dead_credential=frozenset({401, 403, 4001}),
+        )
+    )
 
 
 class Codec(BaseCodec):

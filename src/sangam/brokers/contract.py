@@ -117,13 +117,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where and how to open a socket. `framing` names the layer between bytes and codec, `framing_options` feed it.
 
     `url` is ``ws://``, ``wss://``, ``tcp://`` or ``tls://`` (the last two for framings that bring their own stream
-    protocol). `facts` carries what the codec needs from the opening (ids, tokens)."""
+    protocol). `facts` carries what the codec needs from the opening (ids, tokens). `dead_credential` lists the HTTP
+    statuses of the upgrade and the WebSocket close codes that mean "log in again"."""
 
     url: str
     headers: Mapping[str, str] = {}
     framing: Literal["plain", "socketio", "nats", "mqtt"] = "plain"
     framing_options: Mapping[str, Any] = {}
     facts: Mapping[str, Any] = {}
+    dead_credential: frozenset[int] = frozenset({401, 403})
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url.split('?', 1)[0]!r}, framing={self.framing!r})"

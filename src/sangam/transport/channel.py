@@ -23,8 +23,8 @@ class Owner(Protocol):
 
     def wire_data(self, data: Wire) -> None: ...
 
-    def wire_closed(self, reason: str) -> None:
-        """Told once, whoever closed."""
+    def wire_closed(self, reason: str, auth: bool = False) -> None:
+        """Told once, whoever closed; `auth` when the peer did so because the credential is dead."""
         ...
 
 
@@ -37,8 +37,8 @@ class Channel(Protocol):
 
 
 async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = None) -> Channel:
-    """Open the endpoint's socket. Raises SessionExpired when the upgrade is refused with 401 or 403, NotSent when the
-    peer cannot be reached, BrokerError for any other refusal."""
+    """Open the endpoint's socket. Raises SessionExpired when the upgrade is refused with a status of the endpoint's
+    `dead_credential`, NotSent when the peer cannot be reached, BrokerError for any other refusal."""
     parts = urlsplit(endpoint.url)
     where = parts.netloc
     try:
@@ -48,7 +48,7 @@ async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = No
             return await _open_stream(parts.scheme == "tls", parts.hostname or "", parts.port or 0, owner)
     except WSHandshakeError as error:
         status = error.response.status if error.response else None
-        if status in (401, 403):
+        if status is not None and status in endpoint.dead_credential:
             raise SessionExpired(f"{where} refused the socket: HTTP {int(status)}", str(int(status))) from None
         raise BrokerError(f"{where} refused the socket: {f'HTTP {int(status)}' if status else error}") from None
     except TimeoutError:
@@ -63,8 +63,9 @@ async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = No
 class _WebSocket(WSListener):
     """Joins fragments and forwards text and binary messages."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, dead_credential: frozenset[int]) -> None:
         self._owner = owner
+        self._dead_credential = dead_credential
         self._transport: WSTransport | None = None
         self._parts: list[bytes] = []
         self._text = False
@@ -98,7 +99,8 @@ class _WebSocket(WSListener):
         handshake = transport.close_handshake
         told = handshake.recv if handshake else None
         reason = f"closed by the broker ({told.code.value} {told.reason})" if told else "connection lost"
-        self._owner.wire_closed("closed by us" if self._closing else reason)
+        auth = told is not None and told.code.value in self._dead_credential
+        self._owner.wire_closed("closed by us" if self._closing else reason, auth and not self._closing)
 
     def send(self, data: Wire) -> None:
         if self._transport is not None:
@@ -113,7 +115,7 @@ class _WebSocket(WSListener):
 
 
 async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None) -> Channel:
-    websocket = _WebSocket(owner)
+    websocket = _WebSocket(owner, endpoint.dead_credential)
     await ws_connect(
         lambda: websocket,
         endpoint.url,

@@ -75,12 +75,13 @@ def decode(request: Request, status: int, headers: Mapping[str, str], content: b
 class HttpDriver:
     """One pooled client for all accounts. `run` drives an operation to its result or raises a BrokerError."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, deadline: float = TOTAL_DEADLINE) -> None:
         self._clock = clock
+        self._deadline = deadline
         self._client = httpx.AsyncClient(
             http2=True,
             limits=POOL,
-            timeout=httpx.Timeout(TOTAL_DEADLINE, connect=CONNECT_TIMEOUT),
+            timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT),
             follow_redirects=False,
             trust_env=False,
         )
@@ -111,7 +112,7 @@ class HttpDriver:
         wire = encode(spec, session, request, self.ctx())
         started = self._clock.monotonic()
         try:
-            async with asyncio.timeout(TOTAL_DEADLINE):
+            async with asyncio.timeout(self._deadline):
                 response = await self._client.request(
                     wire.method, wire.url, headers=dict(wire.headers), content=wire.content or None
                 )

@@ -127,6 +127,7 @@ class Link:
 
     def wire_data(self, data: Wire) -> None:
         self.last_wire = self._monotonic()
+        damaged = self._damaged
         try:
             if self._plain:
                 self._results(self._codec.received(data))
@@ -139,10 +140,13 @@ class Link:
             log.exception("%s: the codec failed on a message of %d bytes", self._label, len(data))
             self._damage("codec failure")
         else:
-            self._damaged = 0
+            if self._damaged == damaged:
+                self._damaged = 0
 
-    def wire_closed(self, reason: str) -> None:
-        if not self.ended.done():
+    def wire_closed(self, reason: str, auth: bool = False) -> None:
+        if auth:
+            self._fail(SessionExpired(reason))
+        elif not self.ended.done():
             self.ended.set_result(reason)
 
     def _fail(self, error: SangamError) -> None:
@@ -163,12 +167,12 @@ class Link:
             elif isinstance(piece, Opened):
                 self._results(self._codec.opened())
             elif isinstance(piece, Closed):
-                if piece.auth:
-                    self._fail(SessionExpired(piece.reason))
-                else:
-                    self.wire_closed(piece.reason)
+                self.wire_closed(piece.reason, piece.auth)
             else:
-                self._results(self._codec.received(piece))
+                try:
+                    self._results(self._codec.received(piece))
+                except DecodeError as error:
+                    self._damage(str(error))  # costs this message, not those that came with it
 
     def _results(self, results: Iterable[Result]) -> None:
         patched = self._patched
@@ -222,7 +226,10 @@ class Link:
             log.warning("%s: %s: %s", self._label, call.purpose or "call", error)
             self._results(self._codec.failed(call, error))
         else:
-            self._results(self._codec.replied(call, payload))
+            try:
+                self._results(self._codec.replied(call, payload))
+            except DecodeError as error:
+                self._damage(str(error))
 
 
 def _deaf(_: object) -> None:
