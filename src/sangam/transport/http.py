@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -24,7 +25,7 @@ POOL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 log = logging.getLogger("sangam.transport.http")
 
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
 def base_url(spec: BrokerSpec, session: Session | None, host: str) -> str:
@@ -35,7 +36,9 @@ def base_url(spec: BrokerSpec, session: Session | None, host: str) -> str:
 
 
 def encode(spec: BrokerSpec, session: Session, request: Request, ctx: Ctx) -> WireRequest:
-    """The request as it will be sent, with the headers that `authorize` made from exactly these bytes."""
+    """The request as it will be sent, with the headers that `authorize` made from exactly these bytes.
+
+    Raises NotSent where a header cannot be written: a credential that was pasted with a line break, for example."""
     url = base_url(spec, session, request.host).rstrip("/") + request.path
     if request.query:
         url += "?" + urlencode(request.query, doseq=True)
@@ -52,7 +55,11 @@ def encode(spec: BrokerSpec, session: Session, request: Request, ctx: Ctx) -> Wi
     wire = WireRequest(request.method, url, headers, content)
     if request.auth == "none":
         return wire
-    return msgspec.structs.replace(wire, headers={**headers, **spec.authorize(session, request, wire, ctx)})
+    headers |= spec.authorize(session, request, wire, ctx)
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            raise NotSent(f"{spec.title}: the header {name} has characters that HTTP cannot carry. Log in again.")
+    return msgspec.structs.replace(wire, headers=headers)
 
 
 def decode(request: Request, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
@@ -84,6 +91,7 @@ class HttpDriver:
             timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT),
             follow_redirects=False,
             trust_env=False,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # accounts share the pool, never a cookie
         )
 
     def ctx(self) -> Ctx:
@@ -102,11 +110,20 @@ class HttpDriver:
             answer, error = None, None
             try:
                 if isinstance(step, list):
-                    answer = await asyncio.gather(*(self._ask(spec, session, request) for request in step))
+                    answer = await self._ask_all(spec, session, step)
                 else:
                     answer = await self._ask(spec, session, step)
             except BrokerError as caught:
                 error = caught
+
+    async def _ask_all(self, spec: BrokerSpec, session: Session, requests: list[Request]) -> list[Any]:
+        """Side by side; nothing is left in flight when one of them fails."""
+        asked = (self._ask(spec, session, request) for request in requests)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+        return answers
 
     async def _ask(self, spec: BrokerSpec, session: Session, request: Request) -> Any:
         wire = encode(spec, session, request, self.ctx())
