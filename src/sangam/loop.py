@@ -1,20 +1,19 @@
 """The event loop we run on, and how late it is."""
 
 import asyncio
-from collections.abc import Coroutine
+import contextlib
+from collections.abc import Callable, Coroutine
+from importlib import import_module
 from typing import Any
-
-try:
-    import uvloop
-except ImportError:  # as on Windows
-    uvloop = None
 
 LOOK_SECONDS = 0.1
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run to the end on uvloop where it is installed, else on asyncio's own loop."""
-    factory = None if uvloop is None else uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):  # Windows has no uvloop
+        factory = import_module("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main)
 
