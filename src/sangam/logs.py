@@ -18,7 +18,7 @@ from sangam.model.clock import ist_from_ms
 MASK = "***"
 
 _NAMES = (
-    r"(?:access|refresh|public|feed|request|auth|session|jwt|bearer|enc|x)[_-]?token|enctoken|jwt|api[_ -]?key|apikey"
+    r"(?:access|refresh|public|feed|request|auth|session|jwt|bearer|enc|x)[_-]?token|enctoken|jwt|api[_-]?key"
     r"|api[_-]?secret|app[_-]?secret|client[_-]?secret|secret(?:[_-]?key)?|password|passwd|passphrase|m?pin|totp|otp"
     r"|checksum|sangam[_-]?key"
 )
@@ -129,7 +129,7 @@ def configure(level: str = "INFO", *, as_json: bool = False, stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "hpack", "h2", "asyncio", "picows"):
+    for chatty in ("httpx", "httpcore", "hpack", "h2", "asyncio", "picows", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     return handler
 

@@ -58,6 +58,7 @@ def test_what_looks_like_a_credential_is_masked(text: str, clean: str) -> None:
         "NSE:SBIN token 779521 resolved",
         "subscribed 3000 tokens on 3 sockets",
         "API key is required",
+        "No API key: give --key",
         "GET /api/v1/quotes 200",
         "http://127.0.0.1:5000/api/v1/ping",
         "secretary: nobody",

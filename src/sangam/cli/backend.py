@@ -1,0 +1,121 @@
+"""The way to the house: its files when nobody else holds them, else the running server's own API."""
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+import httpx
+
+from sangam.accounts.accounts import Accounts
+from sangam.accounts.admin import ADMIN_KEY_FILE, Admin
+from sangam.accounts.vault import open_vault
+from sangam.brokers import registry
+from sangam.brokers.registry import Registry
+from sangam.model.clock import SystemClock
+from sangam.model.errors import ConfigError, SangamError
+from sangam.settings import Settings
+from sangam.store.database import Database
+from sangam.store.home import Home, HomeLocked, RunInfo
+
+Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+"""Runs a verb of `accounts.admin.Admin`."""
+
+_PATIENCE = 10.0
+"""Seconds to wait for a server that is just starting or stopping."""
+
+log = logging.getLogger("sangam.cli")
+
+
+def known_brokers(settings: Settings) -> Registry:
+    """The brokers this installation may use; a folder that cannot be loaded is told and skipped."""
+    return registry.load(_broken).narrowed(settings.valid_brokers)
+
+
+def _broken(folder: str, error: Exception) -> None:
+    log.warning("the broker folder '%s' cannot be loaded: %s", folder, error)
+
+
+@contextmanager
+def administration(settings: Settings) -> Iterator[Call]:
+    """A `Call` that works now, whether or not a server runs."""
+    home = Home(settings.sangam_home)
+    server = _enter(home, settings)
+    if server is not None:
+        with closing(server):
+            yield _Remote(server).call
+        return
+    try:
+        database = Database(settings.database)
+        try:
+            key = settings.sangam_key.get_secret_value() if settings.sangam_key else None
+            vault = open_vault(database, home, key)
+            yield Admin(Accounts(database, vault, known_brokers(settings), SystemClock())).call
+        finally:
+            database.close()
+    finally:
+        home.unlock()
+
+
+def _enter(home: Home, settings: Settings) -> httpx.Client | None:
+    """Take the lock (None), or reach the server that has it; waits while that one starts or stops."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            home.lock()
+        except HomeLocked as locked:
+            client = _connect(home, locked.run, settings)
+            if client is not None:
+                return client
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return None
+
+
+def _connect(home: Home, run: RunInfo | None, settings: Settings) -> httpx.Client | None:
+    if run is None:
+        return None
+    key = home.read(ADMIN_KEY_FILE) or ""
+    verify: ssl.SSLContext | bool = trust(settings) if run.tls else False
+    client = httpx.Client(base_url=run.api_url, headers={"X-API-KEY": key}, verify=verify, timeout=30, trust_env=False)
+    try:
+        client.get("/health")
+    except httpx.TransportError:
+        client.close()
+        return None
+    return client
+
+
+def trust(settings: Settings) -> ssl.SSLContext:
+    """Trust the very certificate our own server shows, whatever name it was made for."""
+    context = ssl.create_default_context(cafile=settings.tls_cert)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+class _Remote:
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            reply = self._client.post(f"/api/v1/admin/{verb}", json=arguments)
+            answer = reply.json()
+        except httpx.TransportError as error:
+            raise SangamError(
+                f"The server at {self._client.base_url} did not answer ({error or type(error).__name__}); "
+                "whether it acted is unknown: look with the list command."
+            ) from error
+        except ValueError as error:
+            raise SangamError(f"The server at {self._client.base_url} answered HTTP {reply.status_code}.") from error
+        if reply.status_code == httpx.codes.FORBIDDEN:
+            raise ConfigError(f"The running server does not know the key in {ADMIN_KEY_FILE}: restart it once.")
+        if reply.status_code != httpx.codes.OK:
+            raise SangamError(str(answer.get("message")))
+        data: dict[str, Any] = answer["data"]
+        return data
