@@ -73,6 +73,9 @@ class _Side:
     def take(self, order: Resting, quantity: int) -> None:
         """Lessen an order by what traded; it leaves the book when nothing is left."""
         level = self.levels[order.price]
+        stay = max(1, order.parts * (order.quantity - quantity) // order.quantity)
+        level.parts -= order.parts - stay
+        order.parts = stay
         order.quantity -= quantity
         level.quantity -= quantity
         self.total -= quantity

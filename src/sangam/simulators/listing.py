@@ -138,7 +138,7 @@ def _derivatives(
     for expiry in dates[: strip.expiries]:
         for n in range(max(1, middle - half), middle + half + 1):
             for right in (InstrumentType.CE, InstrumentType.PE):
-                strike = n * strip.step
+                strike = float(n * strip.step)
                 yield contract(option_symbol(family.base, expiry, strike, right), right, expiry, strike, strip.tick)
 
 

@@ -28,11 +28,12 @@ class Market:
         self.book = Book()
         self.fills: list[Fill] = []
         """Client orders that were hit since the exchange last looked."""
-        self.due = elapsed
         self._path = path
         self._rng = rng
         self._interval = 1.0 / (pace * _LIVELINESS[contract.instrument_type])
         self._elapsed = elapsed
+        self.due = elapsed + self._interval * rng.random()
+        """When the market moves next, in seconds of trading."""
         self._ladder: dict[bool, dict[int, Resting]] = {True: {}, False: {}}
         self._levels = LADDER
         self._clip = contract.lot_size * max(1, round(_CLIP_RUPEES / (contract.price * contract.lot_size)))

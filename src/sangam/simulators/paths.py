@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path as File
+from statistics import mode
 from typing import Any, Protocol
 
 from sangam.model.errors import ConfigError
@@ -128,7 +129,7 @@ def replay(file: File) -> dict[str, Path]:
 def _bars(rows: Iterator[Mapping[str, Any]]) -> Path:
     """Each bar visits its open, the extreme against its direction, the other extreme, and its close."""
     bars = [[float(row[name]) for name in ("open", "high", "low", "close")] + [_seconds(row["date"])] for row in rows]
-    length = min(later[4] - earlier[4] for earlier, later in pairwise(bars))
+    length = mode(later[4] - earlier[4] for earlier, later in pairwise(bars))
     times: list[float] = []
     prices: list[float] = []
     for n, (first, high, low, last, _) in enumerate(bars):
@@ -139,15 +140,16 @@ def _bars(rows: Iterator[Mapping[str, Any]]) -> Path:
 
 
 def _ticks(rows: Iterator[Mapping[str, Any]]) -> dict[str, Path]:
-    found: dict[str, tuple[list[float], list[float]]] = {}
+    """Recorders tear lines and swap neighbours: torn ones are left out, the others put in order."""
+    found: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
-        times, prices = found.setdefault(row["Symbol"], ([], []))
-        times.append(_seconds(row["exchange_timestamp"]))
-        prices.append(float(row["last_price"]))
-    begin = min(times[0] for times, _ in found.values())
+        if row["exchange_timestamp"] and row["last_price"]:
+            point = (_seconds(row["exchange_timestamp"]), float(row["last_price"]))
+            found.setdefault(row["Symbol"], []).append(point)
+    begin = min(min(points)[0] for points in found.values())
     return {
-        symbol: Recorded([moment - begin for moment in times], prices, smooth=False)
-        for symbol, (times, prices) in found.items()
+        symbol: Recorded([moment - begin for moment, _ in points], [price for _, price in points], smooth=False)
+        for symbol, points in ((symbol, sorted(points)) for symbol, points in found.items())
     }
 
 

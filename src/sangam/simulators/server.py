@@ -29,7 +29,6 @@ from .exchange import Exchange
 from .faults import Faults, Line
 from .market import Market
 
-HEARTBEAT = 1.0
 MAX_UNSENT = 4 << 20
 """A client that leaves so many bytes unread misses updates, as at the brokers."""
 
@@ -60,7 +59,7 @@ class Session(WSListener):
         """These markets moved: tell the client what it subscribed."""
 
     def heartbeat(self) -> None:
-        """Called every second."""
+        """Called every `heartbeat` seconds."""
 
     def watch(self, market: Market) -> None:
         if market not in self._watched:
@@ -143,13 +142,20 @@ class Session(WSListener):
 class Simulator:
     """A fake broker. `hosts` are the rows of the broker's host table to override, `credentials` what a client needs.
 
-    It runs its own exchange in real time unless one was given: then the giver steps it, or asks with `run=True`."""
+    It runs its own exchange in real time unless one was given: then the giver steps it, or asks with `run=True`.
+    `rate` is steps a second, `speed` the market's seconds in a real one, `heartbeat` the seconds between two."""
 
     name: ClassVar[str]
     hosts: dict[str, str]
 
     def __init__(
-        self, exchange: Exchange | None = None, *, run: bool | None = None, speed: float = 1.0, rate: float = 50.0
+        self,
+        exchange: Exchange | None = None,
+        *,
+        run: bool | None = None,
+        speed: float = 1.0,
+        rate: float = 50.0,
+        heartbeat: float = 1.0,
     ) -> None:
         self.exchange = exchange or Exchange()
         self.faults = Faults(self)
@@ -158,6 +164,7 @@ class Simulator:
         self._run = exchange is None if run is None else run
         self._speed = speed
         self._rate = rate
+        self._heartbeat = heartbeat
         self._tasks: list[asyncio.Task[None]] = []
         self._undo: list[Callable[[], None]] = []
         self._rest: _Rest | None = None
@@ -187,7 +194,7 @@ class Simulator:
         raise NotImplementedError
 
     def check(self) -> None:
-        """Called after every step and every second: what happens by the hour."""
+        """Called after every step and with every heartbeat: what happens by the hour."""
 
     def stepped(self, moved: list[Market]) -> None:
         """After every step of the exchange."""
@@ -251,7 +258,7 @@ class Simulator:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT)
+            await asyncio.sleep(self._heartbeat)
             self.check()
             for session in list(self.sessions):
                 session.heartbeat()
