@@ -23,7 +23,7 @@ from sangam.model.market import Key, Patch
 from .ticker import packet, token_of
 
 PACKETS = 100
-ROUNDS = 40
+ROUNDS = 200
 PEER = Path(__file__).with_name("decode_peer.py")
 
 

@@ -77,7 +77,7 @@ def replay(one: Bench, clients: int, speed: float) -> Figures | None:
 def recorded(speed: float) -> list[tuple[float, int, int]]:
     """(seconds from the start, symbol number, price in paise)"""
     with gzip.open(RECORDED, "rt", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["exchange_timestamp"]]  # the last line is cut off
     numbers: dict[str, int] = {}
     begin = datetime.fromisoformat(rows[0]["exchange_timestamp"])
     script = []

@@ -7,12 +7,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from sangam import simulators
+from sangam.brokers import registry
 
 
 class SimulatorThread:
     """Starts `simulators.create(name)` in a thread; `call` runs code beside it, on its loop."""
 
     def __init__(self, name: str, **options: Any) -> None:
+        self.name = name
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"simulator-{name}", daemon=True)
         self._thread.start()
@@ -40,6 +42,8 @@ class SimulatorThread:
 
     def account_options(self) -> list[str]:
         """The `sangam account add` options that point an account at this simulator."""
-        secrets = [("--set", f"{name}={value}") for name, value in self.simulator.credentials.items()]
+        asked = {field.name for field in registry.load()[self.name].login.fields}
+        credentials = self.simulator.credentials.items()
+        secrets = [("--set", f"{name}={value}") for name, value in credentials if name in asked]
         hosts = [("--host", f"{name}={url}") for name, url in self.simulator.hosts.items()]
         return [word for option in (*secrets, *hosts) for word in option]

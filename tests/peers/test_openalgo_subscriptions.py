@@ -113,12 +113,14 @@ async def test_subscribing_again_is_success_and_not_twice(served: Served) -> Non
         assert seqs == list(range(seqs[0], seqs[0] + 5))
 
 
-@pytest.mark.parametrize("interval", [1, 75, -50, 5000, "fast", None])
+@pytest.mark.parametrize("interval", [1, 75, -50, 5000, "fast", 0.5])
 async def test_intervals_that_are_not_allowed(served: Served, interval: object) -> None:
     async with logged_in(served) as wire:
         answer = await wire.ask(action="subscribe", **named(served.symbol), mode=1, interval=interval)
         assert answer["code"] == "INVALID_PARAMETERS"
-        assert all(str(allowed) in answer["message"] for allowed in (0, 50, 100, 250, 500, 1000))
+        assert "interval" in answer["message"]
+        if isinstance(interval, int):
+            assert "0, 50, 100, 250, 500, 1000" in answer["message"]
 
 
 async def test_an_account_that_is_not_ours(served: Served) -> None:
