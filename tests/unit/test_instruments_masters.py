@@ -215,3 +215,16 @@ async def test_a_cancelled_refresh_leaves_nothing_behind(masters: Masters, tmp_p
         await task
     await wait_for(lambda: files(tmp_path) == [], what="the scratch folder to go")
     assert masters.current("zerodha") is None
+
+
+async def test_sources_of_one_broker_have_masters_of_their_own(masters: Masters, tmp_path: Path) -> None:
+    for source in ("me-zerodha", "me-zerodha-2"):
+        for _ in range(3):
+            await masters.refresh(ZERODHA, dump(*rows("SBIN")), source)
+    assert [name for name in files(tmp_path) if name.endswith(".db")] == [
+        "me-zerodha-2-2026-08-18-2.db",
+        "me-zerodha-2-2026-08-18-3.db",
+        "me-zerodha-2026-08-18-2.db",
+        "me-zerodha-2026-08-18-3.db",
+    ]
+    assert masters.current("zerodha") is None

@@ -41,6 +41,7 @@ class Adopter:
         self._ctx = ctx
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._sources: dict[str, str] = {}
 
     def session(self, account: str, session: Session | None, restored: bool = False) -> None:
         """`restored` sessions were known before this process started: today's master, if there is one, is theirs."""
@@ -62,17 +63,22 @@ class Adopter:
         if earlier is not None:
             await asyncio.gather(earlier, return_exceptions=True)
         if session is None:
+            self._sources.pop(account, None)
             await self._feed.close_session(account, AccountState.NO_SESSION, "logged out")
             return
         spec = self._registry[session.broker]
-        standing = self._masters.current(spec.name)
-        if restored and standing is not None and self._made_today(spec, standing):
+        source = self._sources[account] = _source(spec, session)
+        standing = self._masters.current(source)
+        if restored and standing is not None and self._made_today(source, standing):
             await self._feed.open_session(account, session, standing)
             return
         await self._feed.open_session(account, session, None)
         try:
             await self._greet(spec, session)
-            self._feed.use_master(spec.name, await self._fetch(spec, session))
+            master = await self._fetch(spec, session, source)
+            for other, its_source in self._sources.items():
+                if its_source == source:
+                    self._feed.use_master(other, master)
         except SessionExpired as error:
             log.error("%s: %s. Waiting for a new login.", account, error)
             await self._feed.close_session(account, AccountState.AUTH_EXPIRED, str(error))
@@ -87,23 +93,28 @@ class Adopter:
         except BrokerError as error:
             log.warning("%s: the login cannot be checked: %s", session.account, error)
 
-    async def _fetch(self, spec: BrokerSpec, session: Session) -> Master:
+    async def _fetch(self, spec: BrokerSpec, session: Session, source: str) -> Master:
         """A fresh master; the standing one when the broker gives none; else try until there is one."""
         backoff = Backoff(first=5.0, cap=300.0)
         while True:
             try:
                 files = await self._run(spec, session, spec.instruments.download(session, self._ctx()))
-                report = await self._masters.refresh(spec, files)
+                report = await self._masters.refresh(spec, files, source)
                 refused = ", ".join(f"{reason}: {count}" for reason, count in report.refused.items())
                 log.info("%s: %d instruments (refused: %s)", report.version, report.rows, refused or "none")
             except SessionExpired:
                 raise
             except (BrokerError, MasterRejected) as error:
-                log.error("%s: no new instruments: %s", spec.name, error)
-            standing = self._masters.current(spec.name)
+                log.error("%s: no new instruments: %s", source, error)
+            standing = self._masters.current(source)
             if standing is not None:
                 return standing
             await asyncio.sleep(backoff.next())
 
-    def _made_today(self, spec: BrokerSpec, master: Master) -> bool:
-        return master.version.startswith(f"{spec.name}-{ist_from_ms(self._clock.now_ms()).date().isoformat()}")
+    def _made_today(self, source: str, master: Master) -> bool:
+        return master.version.startswith(f"{source}-{ist_from_ms(self._clock.now_ms()).date().isoformat()}")
+
+
+def _source(spec: BrokerSpec, session: Session) -> str:
+    """Accounts of a broker share a master, unless one talks to hosts of its own (a simulator): tokens differ there."""
+    return spec.name if spec.simulated or not session.hosts else session.account

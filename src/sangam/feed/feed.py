@@ -98,11 +98,9 @@ class Feed:
     async def close_session(self, account: str, state: AccountState, detail: str) -> None:
         await self._accounts[account].close(state, detail)
 
-    def use_master(self, broker: str, master: Master) -> None:
-        """A new master of a broker: all its accounts with a session resolve their wants again."""
-        for feed in self._accounts.values():
-            if feed.spec.name == broker:
-                feed.use(master)
+    def use_master(self, account: str, master: Master) -> None:
+        """A new master of an account: its wants are resolved again."""
+        self._accounts[account].use(master)
 
     # --- port.FeedPort ------------------------------------------------------------------------------------------------
 

@@ -51,28 +51,34 @@ class Masters:
         self._standing: dict[str, Master | None] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
-    def current(self, broker: str) -> Master | None:
-        """The standing master of a broker; None before its first refresh."""
-        if broker not in self._standing:
-            self._standing[broker] = self._opened(broker)
-        return self._standing[broker]
+    def current(self, source: str) -> Master | None:
+        """The standing master of a source; None before its first refresh."""
+        if source not in self._standing:
+            self._standing[source] = self._opened(source)
+        return self._standing[source]
 
-    async def refresh(self, spec: BrokerSpec, files: Sequence[bytes]) -> MasterReport:
-        """Build a master from a broker's files and let it stand. Raises MasterRejected, and yesterday's stays, when the
-        files are unreadable, empty, mostly refused or much shorter than before. Masters handed out before stay good."""
-        async with self._locks.setdefault(spec.name, asyncio.Lock()):
+    async def refresh(self, spec: BrokerSpec, files: Sequence[bytes], source: str | None = None) -> MasterReport:
+        """Build a master from a broker's files and let it stand.
+
+        `source` tells masters of one broker apart that come from different hosts, where tokens differ; by default it is
+        the broker's name. Raises MasterRejected, and yesterday's stays, when the files are unreadable, empty, mostly
+        refused or much shorter than before. Masters handed out before stay good."""
+        source = source or spec.name
+        async with self._locks.setdefault(source, asyncio.Lock()):
             child = _Child()
             try:
-                master, report = await asyncio.to_thread(self._replace, spec, files, child)
+                master, report = await asyncio.to_thread(self._replace, spec, files, source, child)
             except asyncio.CancelledError:
                 child.stop()
                 raise
-            self._standing[spec.name] = master
+            self._standing[source] = master
             return report
 
-    def _replace(self, spec: BrokerSpec, files: Sequence[bytes], child: "_Child") -> tuple[Master, MasterReport]:
+    def _replace(
+        self, spec: BrokerSpec, files: Sequence[bytes], source: str, child: "_Child"
+    ) -> tuple[Master, MasterReport]:
         self._folder.mkdir(parents=True, exist_ok=True)
-        prefix = f".{spec.name}-"
+        prefix = f".{source}-"
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self._folder, ignore_cleanup_errors=True) as scratch:
             # Files go to the child by disk: a pipe would copy them with the GIL held.
             parts = [Path(scratch, f"part{number}") for number in range(len(files))]
@@ -81,44 +87,44 @@ class Masters:
             parse = spec.instruments.parse
             target = Path(scratch, "master.db")
             built = child.run(Job(parse.__module__, parse.__qualname__, [str(part) for part in parts], str(target)))
-            self._judge(spec, built)
-            return self._switch(spec.name, target, built)
+            self._judge(spec, source, built)
+            return self._switch(source, target, built)
 
-    def _judge(self, spec: BrokerSpec, built: Built) -> None:
+    def _judge(self, spec: BrokerSpec, source: str, built: Built) -> None:
         if built.error:
             raise MasterRejected(f"The new {spec.title} master was rejected and the old one stays. {built.error}")
-        standing = self.current(spec.name)
+        standing = self.current(source)
         if standing is not None and not spec.simulated and built.rows < standing.count * SHRINK:
             raise MasterRejected(
                 f"The new {spec.title} master has only {built.rows} rows, {standing.version} has {standing.count}: "
-                f"it looks cut off, so the old one stays. To take it all the same, delete {spec.name}.json in "
+                f"it looks cut off, so the old one stays. To take it all the same, delete {source}.json in "
                 f"{self._folder} and download again."
             )
 
-    def _switch(self, broker: str, target: Path, built: Built) -> tuple[Master, MasterReport]:
-        version = self._next_version(broker)
+    def _switch(self, source: str, target: Path, built: Built) -> tuple[Master, MasterReport]:
+        version = self._next_version(source)
         os.replace(target, self._path(version))
         master = Master(self._path(version), version)
-        standing = self.current(broker)
+        standing = self.current(source)
         pointer = _Pointer(version, standing.version if standing else "")
-        draft = self._folder / f".{broker}.json"
+        draft = self._folder / f".{source}.json"
         draft.write_bytes(msgspec.json.encode(pointer))
-        os.replace(draft, self._folder / f"{broker}.json")
-        for path in self._folder.glob(f"{broker}-*.db"):
+        os.replace(draft, self._folder / f"{source}.json")
+        for path in self._folder.glob(f"{source}-[0-9][0-9][0-9][0-9]-*.db"):
             if path.stem not in (pointer.version, pointer.previous):
                 with contextlib.suppress(PermissionError):  # Windows keeps files that a reader has open; next time
                     path.unlink()
         return master, MasterReport(version, built.rows, built.refused, built.examples)
 
-    def _opened(self, broker: str) -> Master | None:
+    def _opened(self, source: str) -> Master | None:
         try:
-            pointer = msgspec.json.decode((self._folder / f"{broker}.json").read_bytes(), type=_Pointer)
+            pointer = msgspec.json.decode((self._folder / f"{source}.json").read_bytes(), type=_Pointer)
             return Master(self._path(pointer.version), pointer.version)
         except (FileNotFoundError, msgspec.DecodeError, sqlite3.Error):
-            return None  # a master is rebuilt from the broker's files, never repaired
+            return None  # a master is rebuilt from the source's files, never repaired
 
-    def _next_version(self, broker: str) -> str:
-        stem = f"{broker}-{ist_from_ms(self._clock.now_ms()).date().isoformat()}"
+    def _next_version(self, source: str) -> str:
+        stem = f"{source}-{ist_from_ms(self._clock.now_ms()).date().isoformat()}"
         numbers = (path.stem.removeprefix(f"{stem}-") for path in self._folder.glob(f"{stem}-*.db"))
         return f"{stem}-{max((int(number) for number in numbers if number.isdecimal()), default=0) + 1}"
 
