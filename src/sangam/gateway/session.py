@@ -1,0 +1,339 @@
+"""One client's conversation: who it is, what it asks, what it is answered. It does no I/O: it is handed messages and
+answers through the hub. A client's messages are handled strictly in order, long ones in slices."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+
+from sangam.feed.port import AccountHealth, Dialect, FeedPort
+from sangam.model.clock import Clock
+from sangam.model.enums import AccountState, Scope
+from sangam.model.errors import AuthError
+from sangam.model.identity import AccountInfo, Identity
+
+from . import protocol
+from .hub import Hub
+from .lanes import Lane
+from .outbox import Outbox
+from .protocol import Credentials, Fields, Reject
+from .settings import Close, GatewaySettings
+from .subscriptions import Subscriptions
+from .throttle import Throttle, Verdict
+
+log = logging.getLogger("sangam.gateway")
+
+_DONE = object()
+_CONNECTED = frozenset({AccountState.LIVE, AccountState.STALE, AccountState.CLOSED_MARKET})
+
+
+class Wire(Protocol):
+    """The connection under a session."""
+
+    peer: str
+
+    def write(self, data: bytes, /) -> object: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+    def close_later(self, delay: float, code: int, reason: str) -> None: ...
+
+    def unsent(self) -> int:
+        """Bytes that wait for the socket."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions share. `authenticate` raises `AuthError`."""
+
+    feed: FeedPort
+    hub: Hub
+    authenticate: Callable[[str], Identity]
+    brokers: list[str]
+    settings: GatewaySettings
+    clock: Clock
+
+
+class Session:
+    """The state of one client. `receive` takes each message; `end` releases everything, once."""
+
+    def __init__(self, services: Services, wire: Wire, dialect: Dialect = Dialect.CANONICAL) -> None:
+        self.identity: Identity | None = None
+        self.outbox = Outbox(wire.write, self)
+        self._services = services
+        self._hub = services.hub
+        self._wire = wire
+        self._dialect = dialect
+        self._features: frozenset[str] = frozenset()
+        self._hears_orders = False
+        self._deaf = False
+        self._inbox: deque[bytes | Callable[[], None]] = deque()
+        self._pump: Generator[None, None, None] | None = None
+        self._throttle = Throttle(services.settings, services.clock.monotonic())
+        self._hub.enter(self.outbox)
+        self._subscriptions = Subscriptions(services.feed, self._hub, self.outbox, services.settings.max_subscriptions)
+
+    def receive(self, data: bytes) -> None:
+        """One whole text or binary message."""
+        if self._deaf:
+            return
+        verdict = self._throttle.judge(self._services.clock.monotonic(), self.identity is not None)
+        if verdict is Verdict.TAKE:
+            self._enqueue(data)
+        elif verdict is Verdict.REFUSE:
+            rate = self._services.settings.message_rate
+            self._send(protocol.error("RATE_LIMITED", f"More than {rate} messages per second: this one was not read"))
+        else:
+            log.warning("Client %s closed: too many messages", self._wire.peer)
+            self._wire.close(Close.FLOOD if self.identity else Close.AUTH, "too many messages")
+
+    def refused(self, lane: Lane, code: str, reason: str) -> None:
+        """The feed cannot serve a lane after all. Told in its turn, so behind the ack of a subscribe in progress."""
+        self._enqueue(lambda: self._tell_refusal(lane, code, reason))
+
+    def cut(self, reason: str) -> None:
+        """The client does not read."""
+        log.warning("Client %s cut: slow consumer, %s, %d bytes unsent", self._wire.peer, reason, self._queued())
+        self._wire.close(Close.SLOW_CONSUMER, "slow consumer")
+
+    def end(self, flush: bool) -> None:
+        """The client is gone, or is about to be closed (`flush`: what is due to it is written first)."""
+        self._deaf = True
+        self._inbox.clear()
+        if self._pump is not None:
+            self._pump.close()
+        self._subscriptions.end(flush)
+
+    def _enqueue(self, item: bytes | Callable[[], None]) -> None:
+        self._inbox.append(item)
+        if self._pump is None:
+            pump = self._pump = self._handle_all()
+            if next(pump, _DONE) is not _DONE:
+                self._hub.chores.add(pump)
+
+    def _handle_all(self) -> Generator[None, None, None]:
+        while self._inbox:
+            item = self._inbox.popleft()
+            if callable(item):
+                item()
+            else:
+                yield from self._handle(item)
+        self._pump = None
+
+    def _handle(self, data: bytes) -> Iterator[None]:
+        fields: Fields = {}
+        try:
+            message = protocol.decode(data)
+            if message is None or message.action == "pong":
+                return
+            fields = message.fields
+            handler = _HANDLERS.get(message.action)
+            if handler is None:
+                raise protocol.invalid_action(message.action)
+            if self.identity is None and message.action not in _OPEN_ACTIONS:
+                raise Reject("NOT_AUTHENTICATED", "You must authenticate first")
+            work = handler(self, fields)
+            if work is not None:
+                yield from work
+        except Reject as error:
+            self._send(protocol.error(error.code, str(error), fields))
+        except Exception:  # a defect of ours must cost this request, not the connection or the server
+            log.exception("A request of client %s failed", self._wire.peer)
+            self._send(protocol.error("SERVER_ERROR", "Internal error; the server's log has the details", fields))
+
+    def _send(self, message: bytes) -> None:
+        self._hub.send(self.outbox, message)
+
+    def _queued(self) -> int:
+        backlog = self.outbox.backlog
+        return self._wire.unsent() + (backlog.size if backlog is not None else 0)
+
+    # Who
+
+    def _authenticate(self, fields: Fields) -> Iterator[None] | None:
+        credentials = protocol.parse_credentials(fields)
+        try:
+            identity = self._services.authenticate(credentials.api_key)
+        except AuthError:
+            log.info("Client %s gave an unknown API key", self._wire.peer)
+            self._deaf = True
+            failure = {"status": "error", "code": AuthError.code, "message": "Invalid API key"}
+            self._send(protocol.message("auth", fields, **failure))
+            self._wire.close_later(self._services.settings.bad_key_delay, Close.AUTH, "invalid API key")
+            return None
+        return self._become(identity, credentials, fields)
+
+    def _become(self, identity: Identity, credentials: Credentials, fields: Fields) -> Iterator[None]:
+        """A key of another user, or one without the scope, ends what the former one held."""
+        former = self.identity
+        if former is not None:
+            same_user = former.user == identity.user
+            if not same_user or not identity.may(Scope.DATA):
+                yield from self._subscriptions.drop_all()
+            for account in former.accounts:
+                self._hub.unfollow(self.outbox, "state", account.id)
+                self._hub.unfollow(self.outbox, "orders", account.id)
+            self._hears_orders &= same_user and identity.may(Scope.ORDERS_READ)
+        self.identity = identity
+        self._features = credentials.features
+        self._dialect = credentials.dialect or self._dialect
+        self.outbox.announces = "conflated" in self._features
+        for account in identity.accounts:
+            if "feed_state" in self._features:
+                self._hub.follow(self.outbox, "state", account.id)
+            if self._hears_orders:
+                self._hub.follow(self.outbox, "orders", account.id)
+        if self._dialect is Dialect.FLAT:
+            self._send(protocol.flat(fields, status="authenticated", message="Connected"))
+            return
+        reply: dict[str, Any] = {
+            "status": "success",
+            "message": "Authentication successful",
+            "broker": identity.data_account.broker if identity.data_account else "",
+            "user_id": identity.user,
+            "supported_features": {"ltp": True, "quote": True, "depth": True},
+        }
+        if "features" in fields:
+            reply["features"] = sorted(self._features)
+        self._send(protocol.message("auth", fields, **reply))
+
+    def _require(self, scope: Scope) -> Identity:
+        if self.identity is None:
+            raise Reject("NOT_AUTHENTICATED", "You must authenticate first")
+        if not self.identity.may(scope):
+            raise Reject("INSUFFICIENT_PERMISSION", f"This API key lacks the scope '{scope}'")
+        return self.identity
+
+    def _account(self, fields: Fields) -> AccountInfo:
+        """The account whose data a request is about."""
+        identity = self._require(Scope.DATA)
+        name = protocol.parse_account(fields)
+        account = identity.account(name)
+        if account is not None:
+            return account
+        if not identity.accounts:
+            raise Reject("BROKER_ERROR", "No broker configuration found for user; add a broker account first")
+        known = ", ".join(f"{account.id} ({account.broker})" for account in identity.accounts)
+        if name:
+            raise Reject("INVALID_PARAMETERS", f"No account '{name}' among yours: {known}")
+        raise Reject("BROKER_ERROR", f"This API key has no data account; name one of yours as account: {known}")
+
+    # What it hears
+
+    def _subscribe(self, fields: Fields) -> Iterator[None]:
+        account = self._account(fields)
+        entries = protocol.parse_subscribe(fields)
+        interval = self.identity.interval_ms if self.identity is not None else None
+        if interval is None:
+            interval = self._services.settings.interval_ms
+        return self._subscriptions.subscribe(fields, entries, account, interval, self._dialect)
+
+    def _unsubscribe(self, fields: Fields) -> Iterator[None]:
+        if fields.get("unsubscribe_all") is True:
+            return self._unsubscribe_all(fields)
+        account = self._account(fields)
+        return self._subscriptions.unsubscribe(fields, protocol.parse_unsubscribe(fields), account, self._dialect)
+
+    def _unsubscribe_all(self, fields: Fields) -> Iterator[None]:
+        account = self._require(Scope.DATA).data_account
+        return self._subscriptions.unsubscribe_all(fields, account.broker if account else "", self._dialect)
+
+    def _tell_refusal(self, lane: Lane, code: str, reason: str) -> None:
+        if not self._subscriptions.holds(lane):
+            return
+        self._subscriptions.give_up(lane)
+        account, symbol, exchange, mode = lane.key
+        subject = {"symbol": symbol, "exchange": exchange, "mode": int(mode), "account": account, "broker": lane.broker}
+        if "refusals" in self._features:
+            self._send(protocol.message("subscription_refused", None, code=code, message=reason, **subject))
+        else:
+            self._send(protocol.error(code, f"{exchange}:{symbol}: {reason}", None, **subject))
+
+    def _subscribe_orders(self, fields: Fields) -> None:
+        for account in self._require(Scope.ORDERS_READ).accounts:
+            self._hub.follow(self.outbox, "orders", account.id)
+        self._hears_orders = True
+        done = {"status": "success", "message": "Subscribed to order updates"}
+        self._send(protocol.message("subscribe_orders", fields, **done))
+
+    def _unsubscribe_orders(self, fields: Fields) -> None:
+        for account in self._require(Scope.ORDERS_READ).accounts:
+            self._hub.unfollow(self.outbox, "orders", account.id)
+        self._hears_orders = False
+        done = {"status": "success", "message": "Unsubscribed from order updates"}
+        self._send(protocol.message("unsubscribe_orders", fields, **done))
+
+    # What it may know
+
+    def _broker_info(self, fields: Fields) -> None:
+        identity = self.identity
+        if identity is None or identity.data_account is None:
+            raise Reject("BROKER_ERROR", "No broker configuration found for user; add a broker account first")
+        states = [self._services.feed.health(account.id) for account in identity.accounts]
+        data = identity.data_account
+        connected = any(state.account == data.id and state.state in _CONNECTED for state in states)
+        settings = self._services.settings
+        reply = {
+            "status": "success",
+            "broker": data.broker,
+            "adapter_status": "connected" if connected else "disconnected",
+            "user_id": identity.user,
+            "accounts": [_account_row(state) for state in states],
+            "limits": {
+                "subscriptions": {"max": settings.max_subscriptions, "used": len(self.outbox.lanes)},
+                "messages_per_second": settings.message_rate,
+            },
+        }
+        self._send(protocol.message("broker_info", fields, **reply))
+
+    def _supported_brokers(self, fields: Fields) -> None:
+        brokers = self._services.brokers
+        reply = {"status": "success", "brokers": brokers, "count": len(brokers)}
+        self._send(protocol.message("supported_brokers", fields, **reply))
+
+    def _stats(self, fields: Fields) -> None:
+        paused_at = self.outbox.paused_at
+        reply = {
+            "status": "success",
+            "subscriptions": self._subscriptions.stats(),
+            "sent": self.outbox.sent,
+            "conflated": self.outbox.conflated,
+            "queued_bytes": self._queued(),
+            "lag_ms": 0 if paused_at is None else round((self._services.clock.monotonic() - paused_at) * 1000),
+        }
+        self._send(protocol.message("stats", fields, **reply))
+
+    def _ping(self, fields: Fields) -> None:
+        reply: dict[str, Any] = {"status": "success", "server_timestamp": self._services.clock.now_ms()}
+        if "timestamp" in fields:
+            reply["client_timestamp"] = fields["timestamp"]
+        if "_pingId" in fields:
+            reply["_pingId"] = fields["_pingId"]
+        self._send(protocol.message("pong", fields, **reply))
+
+
+_HANDLERS: dict[str, Callable[[Session, Fields], Iterator[None] | None]] = {
+    "authenticate": Session._authenticate,
+    "subscribe": Session._subscribe,
+    "unsubscribe": Session._unsubscribe,
+    "unsubscribe_all": Session._unsubscribe_all,
+    "subscribe_orders": Session._subscribe_orders,
+    "unsubscribe_orders": Session._unsubscribe_orders,
+    "get_broker_info": Session._broker_info,
+    "get_supported_brokers": Session._supported_brokers,
+    "get_stats": Session._stats,
+    "ping": Session._ping,
+}
+_OPEN_ACTIONS = frozenset({"authenticate", "get_supported_brokers", "ping"})
+
+
+def _account_row(health: AccountHealth) -> dict[str, Any]:
+    """Health as clients see it, with the account's name under ``id``."""
+    row: dict[str, Any] = msgspec.to_builtins(health)
+    return {"id": row.pop("account"), **row}
