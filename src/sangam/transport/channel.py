@@ -7,7 +7,7 @@ import ssl
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
-from picows import WSCloseCode, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from sangam.brokers.contract import Endpoint
 from sangam.model.errors import BrokerError, NotSent, SessionExpired
@@ -55,6 +55,9 @@ async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = No
         raise NotSent(f"{where} did not answer within {CONNECT_TIMEOUT:g} s") from None
     except OSError as error:
         raise NotSent(f"{where} cannot be reached: {error.strerror or error}") from None
+    except (WSError, ValueError) as error:
+        # The text of these repeats the URL, which may hold a token.
+        raise BrokerError(f"{where or 'the stream'} is no usable address ({type(error).__name__})") from None
 
 
 # --- WebSocket --------------------------------------------------------------------------------------------------------
@@ -67,9 +70,15 @@ class _WebSocket(WSListener):
         self._owner = owner
         self._dead_credential = dead_credential
         self._transport: WSTransport | None = None
-        self._parts: list[bytes] = []
+        self._whole = bytearray()
         self._text = False
         self._closing = False
+        self._farewell: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether the upgrade was answered; picows tells nothing when the peer hangs up before."""
+        return self._transport is not None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
@@ -84,12 +93,14 @@ class _WebSocket(WSListener):
                 self._owner.wire_data(data if kind is WSMsgType.BINARY else data.decode("utf-8", "replace"))
             else:
                 self._text = kind is WSMsgType.TEXT
-                self._parts = [data]
+                self._whole = bytearray(data)
         elif kind is WSMsgType.CONTINUATION:
-            self._parts.append(frame.get_payload_as_bytes())
-            if frame.fin:
-                whole = b"".join(self._parts)
-                self._parts = []
+            self._whole += frame.get_payload_as_bytes()
+            if len(self._whole) > MAX_FRAME:
+                transport.disconnect()
+            elif frame.fin:
+                whole = bytes(self._whole)
+                self._whole.clear()
                 self._owner.wire_data(whole.decode("utf-8", "replace") if self._text else whole)
         elif kind is WSMsgType.CLOSE:
             transport.send_close(WSCloseCode.OK)
@@ -98,9 +109,12 @@ class _WebSocket(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         handshake = transport.close_handshake
         told = handshake.recv if handshake else None
-        reason = f"closed by the broker ({told.code.value} {told.reason})" if told else "connection lost"
+        reason = _goodbye(told.code.value, told.reason) if told else "connection lost"
         auth = told is not None and told.code.value in self._dead_credential
         self._owner.wire_closed("closed by us" if self._closing else reason, auth and not self._closing)
+        # picows keeps a protocol error for whoever waits for the end; taken here, lest the loop log it as unhandled.
+        self._farewell = asyncio.create_task(transport.wait_disconnected(), name="farewell")
+        self._farewell.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     def send(self, data: Wire) -> None:
         if self._transport is not None:
@@ -127,7 +141,14 @@ async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None) 
         auto_ping_reply_timeout=ping or CONNECT_TIMEOUT,
         logger_name="client",
     )
+    if not websocket.connected:
+        raise ConnectionResetError("the connection was closed before the upgrade was answered")
     return websocket
+
+
+def _goodbye(code: int, reason: str | None) -> str:
+    told = f"{code or ''} {reason or ''}".strip()
+    return f"closed by the broker ({told})" if told else "closed by the broker"
 
 
 # --- raw stream -------------------------------------------------------------------------------------------------------
