@@ -1,11 +1,13 @@
 """The connection loop against a real WebSocket server that misbehaves."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.support import wait_for
 from tests.toy_broker import ToyServer, toy_session, toy_stream
 
@@ -90,6 +92,22 @@ async def test_changes_within_one_turn_go_out_together(bench: Bench) -> None:
     connection.unwant("B")
     await wait_for(lambda: set(bench.server.carried) == {"A", "C", "D"})
     assert not any('"B"' in text for text in bench.server.heard)
+
+
+async def test_what_is_dropped_and_wanted_again_is_asked_for_anew(bench: Bench) -> None:
+    """Its new owner knows nothing yet, and some wires tell the whole only once."""
+    connection = bench.connect()
+    connection.want("A", LTP)
+    connection.want("B", LTP)
+    await wait_for(lambda: bench.server.carried == {"A": 1, "B": 1})
+    heard = len(bench.server.heard)
+    connection.unwant("A")
+    connection.want("A", LTP)
+    await wait_for(lambda: len(bench.server.heard) == heard + 2)
+    assert [json.loads(text) for text in bench.server.heard[heard:]] == [
+        {"unsub": ["A"]},
+        {"sub": "A", "mode": 1, "depth": 5},
+    ]
 
 
 async def test_waits_for_the_sockets_own_login(bench: Bench) -> None:
@@ -227,6 +245,17 @@ async def test_a_bug_in_a_codec_costs_one_message(bench: Bench, caplog: pytest.L
     await bench.server.tick("A", 1.0)
     await wait_for(lambda: bench.patches)
     assert "codec failed" in caplog.text
+
+
+async def test_a_bug_in_a_broker_is_logged_and_tried_again(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    session = toy_session(bench.server.url)
+    hosts = dict[str, str]()
+    connection = bench.connect(session=structs.replace(session, hosts=hosts))
+    await state(connection, SocketState.RECONNECTING)
+    assert "KeyError" in caplog.text
+    assert connection.detail == "a fault of ours (KeyError), see the log"
+    hosts.update(session.hosts)
+    await state(connection, SocketState.LIVE)
 
 
 async def test_other_news_reaches_the_owner(bench: Bench) -> None:

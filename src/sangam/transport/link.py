@@ -69,6 +69,7 @@ class Link:
         self._monotonic = clock.monotonic
         self._label = label
         self._channel: Channel | None = None
+        self._early: list[Wire] | None = None
         self._damaged = 0
         self._calls: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
@@ -84,8 +85,12 @@ class Link:
 
     async def open(self, ping: float | None, login_timeout: float) -> None:
         """Connect and log in. Raises what the peer's refusal means, or BrokerError when the login stays unanswered."""
+        self._early = []
         self._channel = await open_channel(self._endpoint, self, ping)
         self._framed(self._framing.start())
+        early, self._early = self._early, None
+        for data in early:
+            self.wire_data(data)
         first: set[asyncio.Future[Any]] = {self.logged_in, self.ended}
         await asyncio.wait(first, timeout=login_timeout, return_when=asyncio.FIRST_COMPLETED)
         if self.ended.done():
@@ -98,7 +103,12 @@ class Link:
         self.unconfirmed &= wanted.keys()
         self.unconfirmed |= wanted.keys() - self._asked
         self._asked = set(wanted)
-        self._results(self._codec.update(wanted))
+        try:
+            self._results(self._codec.update(wanted))
+        except Exception:
+            # A bug in a codec: nothing it should carry was asked for, so this socket is of no use.
+            log.exception("%s: the codec failed on %d instruments", self._label, len(wanted))
+            self.wire_closed("codec failure")
 
     def keep_alive(self, heartbeat: float | None) -> None:
         """Send what is due: the codec's heartbeat, the framing's ping."""
@@ -126,6 +136,9 @@ class Link:
     # --- from the socket ----------------------------------------------------------------------------------------------
 
     def wire_data(self, data: Wire) -> None:
+        if self._early is not None:
+            self._early.append(data)  # came with the upgrade, before there is a channel to answer on
+            return
         self.last_wire = self._monotonic()
         damaged = self._damaged
         try:
@@ -218,18 +231,23 @@ class Link:
                 self._channel.send(piece)
 
     async def _call(self, call: Call) -> None:
+        purpose = call.purpose or "call"
         try:
-            payload = await self._run(call.operation)
-        except SessionExpired as error:
-            self._fail(error)
-        except BrokerError as error:
-            log.warning("%s: %s: %s", self._label, call.purpose or "call", error)
-            self._results(self._codec.failed(call, error))
-        else:
             try:
+                payload = await self._run(call.operation)
+            except SessionExpired as error:
+                self._fail(error)
+            except BrokerError as error:
+                log.warning("%s: %s: %s", self._label, purpose, error)
+                self._results(self._codec.failed(call, error))
+            else:
                 self._results(self._codec.replied(call, payload))
-            except DecodeError as error:
-                self._damage(str(error))
+        except DecodeError as error:
+            self._damage(str(error))
+        except Exception:
+            # As in `wire_data`: a bug in broker code may cost this call, not the feed.
+            log.exception("%s: %s: the codec failed", self._label, purpose)
+            self._damage("codec failure")
 
 
 def _deaf(_: object) -> None:

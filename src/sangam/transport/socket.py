@@ -88,6 +88,7 @@ class Connection:
         self._backoff = Backoff(timing.backoff_first, timing.backoff_cap)
         self._link: Link | None = None
         self._update_due = False
+        self._dropped: set[Key] = set()
         self._task = asyncio.create_task(self._keep_up(), name=f"socket {label}")
 
     @property
@@ -103,6 +104,7 @@ class Connection:
 
     def unwant(self, key: Key) -> None:
         if self.wanted.pop(key, None) is not None:
+            self._dropped.add(key)
             self._update_soon()
 
     async def stop(self) -> None:
@@ -117,7 +119,12 @@ class Connection:
 
     def _update(self) -> None:
         self._update_due = False
+        again = self._dropped & self.wanted.keys()
+        self._dropped.clear()
         if self._link is not None and self.state in _UP:
+            if again:
+                # Wanted anew by somebody who knows nothing yet, while some wires tell the whole only once.
+                self._link.update({key: level for key, level in self.wanted.items() if key not in again})
             self._link.update(self.wanted)
 
     # --- the loop -----------------------------------------------------------------------------------------------------
@@ -132,6 +139,10 @@ class Connection:
                 return self._end(SocketState.REPLACED, str(error))
             except BrokerError as error:
                 reason = str(error)
+            except Exception as error:
+                # A bug in broker code may cost this attempt; an account that stays dark without a word costs more.
+                log.exception("%s: the connection failed", self.label)
+                reason = f"a fault of ours ({type(error).__name__}), see the log"
             delay = max(self._backoff.next(), self.stream.cooldown)
             log.warning("%s: %s; trying again in %.1f s", self.label, reason, delay)
             self._to(SocketState.RECONNECTING, reason)
