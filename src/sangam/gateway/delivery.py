@@ -32,7 +32,7 @@ class Delivery:
         self._timers = timers
         self._dirty: list[Cohort] = []
         self._flush_due = False
-        self._flushed_at = 0.0
+        self._flushed_at = float("-inf")
         self._prompt: dict[Outbox, None] = {}
         self._late: list[Outbox] = []
         self._overflowing: dict[Outbox, None] = {}
