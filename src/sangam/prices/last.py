@@ -1,7 +1,16 @@
 """The merged state of one instrument, per account."""
 
+from typing import Literal
+
 from sangam.model.enums import Mode
 from sangam.model.market import Depth, Fields, Patch
+
+_OF_THE_BOOK: tuple[Literal["bid_price", "bid_size", "ask_price", "ask_size"], ...] = (
+    "bid_price",
+    "bid_size",
+    "ask_price",
+    "ask_size",
+)
 
 
 class Last:
@@ -55,8 +64,10 @@ class Last:
 
     def narrow(self, mode: Mode) -> None:
         """The stream tells only this much from now on; what it no longer refreshes is forgotten."""
-        if mode is not Mode.DEPTH:
+        if mode is not Mode.DEPTH and self.depth is not None:
             self.depth = None
+            for name in _OF_THE_BOOK:
+                del self.fields[name]
         if mode is Mode.LTP:
             known = self.fields
             self.fields = {}
