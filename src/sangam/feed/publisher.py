@@ -1,7 +1,7 @@
 """Payloads: one JSON per wanted mode and dialect, encoded once per update (specs: contract-ws.md 3.8 and 9).
 
-Numbers keep their type: prices are JSON floats, quantities and epoch milliseconds integers. Both names of a quantity
-that official clients read under different names are sent."""
+Numbers keep their type: prices are JSON floats, quantities and epoch milliseconds integers. Where official clients read
+one quantity under two names, both are sent."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,7 +10,6 @@ import msgspec
 
 from sangam.model.clock import ist_from_ms
 from sangam.model.enums import Mode
-from sangam.model.instrument import Level
 from sangam.model.market import Depth, Key, Patch
 from sangam.prices.last import Last
 
@@ -21,31 +20,31 @@ NowMs = Callable[[], int]
 Publish = Callable[[int, bytes], None]
 
 _encode = msgspec.json.Encoder().encode
-
 _NO_BOOK = Depth([], [])
-_ALIASES = (("last_trade_quantity", "last_quantity"), ("avg_trade_price", "average_price"))
 
 
 def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Callable[[Patch], None]:
     """The hot path of one stream: a patch is merged, encoded once per wanted mode, and handed over."""
+    find = lines.get
 
     def patched(patch: Patch) -> None:
-        line = lines.get(patch.key)
+        line = find(patch.key)
         if line is None:
             return  # unsubscribed a moment ago
-        priced = "ltp" in patch.fields
         last = line.last
+        priced = "ltp" in patch.fields
         last.merge(patch, now_ms())
-        bodies = Bodies(last, line.scale)
+        quote = b""
         for want in line.listened:
-            level = want.level
-            mode = level.mode
+            mode = want.level.mode
             if (priced or mode is not Mode.LTP) and last.tells(mode):
                 want.seq += 1
                 if want.key.dialect is Dialect.FLAT:
-                    publish(want.id, flat(want.key.symbol, want.key.exchange, level, last))
-                else:
-                    publish(want.id, b"".join((want.head, b"%d" % want.seq, bodies.of(level))))
+                    publish(want.id, flat(want, last))
+                    continue
+                if not quote and mode is not Mode.LTP:
+                    quote = quote_body(last, line.scale)
+                publish(want.id, canonical(want, last, quote))
 
     return patched
 
@@ -53,31 +52,40 @@ def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Calla
 def payload(want: Want, line: Line) -> bytes:
     """What a want's newest update looks like, without counting it as another one."""
     if want.key.dialect is Dialect.FLAT:
-        return flat(want.key.symbol, want.key.exchange, want.level, line.last)
-    return b"".join((want.head, b"%d" % want.seq, Bodies(line.last, line.scale).of(want.level)))
+        return flat(want, line.last)
+    quote = b"" if want.level.mode is Mode.LTP else quote_body(line.last, line.scale)
+    return canonical(want, line.last, quote)
 
 
-class Bodies:
-    """The variable part of one instrument's payloads after one update; each mode is encoded when first asked for."""
+def canonical(want: Want, last: Last, quote: bytes) -> bytes:
+    """The value of ``data``. `quote` is the `quote_body`, which the modes above LTP share."""
+    mode, depth = want.level
+    if mode is Mode.QUOTE:
+        return b"%b%d%b}" % (want.head, want.seq, quote)
+    if mode is Mode.DEPTH:
+        return b'%b%d%b,"depth":%b}' % (want.head, want.seq, quote, _encode(book(last, depth)))
+    fields = last.fields
+    slim = {"ltp": fields["ltp"], "timestamp": fields["timestamp"]}
+    if "ltt" in fields:
+        slim["ltt"] = fields["ltt"]
+    return b"%b%d,%b" % (want.head, want.seq, _encode(slim)[1:])
 
-    __slots__ = ("_last", "_quote", "_scale")
 
-    def __init__(self, last: Last, scale: int) -> None:
-        self._last = last
-        self._scale = scale
-        self._quote: bytes | None = None
-
-    def of(self, level: Level) -> bytes:
-        """Starts with a comma and ends with the object's closing brace."""
-        mode = level.mode
-        if mode is Mode.LTP:
-            return ltp_body(self._last)
-        quote = self._quote
-        if quote is None:
-            quote = self._quote = quote_body(self._last, self._scale)
-        if mode is Mode.QUOTE:
-            return quote
-        return b"".join((quote[:-1], b',"depth":', _encode(book(self._last, level.depth)), b"}"))
+def quote_body(last: Last, scale: int) -> bytes:
+    """Everything known but the book, from a comma to before the closing brace. `scale` is 10 to the number of the
+    instrument's decimals."""
+    fields: dict[str, Any] = last.fields  # type: ignore[assignment]
+    if "last_trade_quantity" in fields:
+        fields["last_quantity"] = fields["last_trade_quantity"]
+    if "avg_trade_price" in fields:
+        fields["average_price"] = fields["avg_trade_price"]
+    close = fields["close"]
+    if close:
+        change = fields["ltp"] - close
+        half = 0.5 if change >= 0 else -0.5
+        fields["change"] = int(change * scale + half) / scale
+        fields["change_percent"] = int(change * 10000 / close + half) / 100
+    return b"," + _encode(fields)[1:-1]
 
 
 def book(last: Last, levels: int) -> Depth:
@@ -88,38 +96,16 @@ def book(last: Last, levels: int) -> Depth:
     return Depth(depth.buy[:levels], depth.sell[:levels])
 
 
-def ltp_body(last: Last) -> bytes:
-    fields = last.fields
-    slim = {"ltp": fields["ltp"], "timestamp": fields["timestamp"]}
-    if "ltt" in fields:
-        slim["ltt"] = fields["ltt"]
-    return b"," + _encode(slim)[1:]
-
-
-def quote_body(last: Last, scale: int) -> bytes:
-    """Everything known but the book. `scale` is 10 to the number of the instrument's decimals."""
-    fields: dict[str, Any] = last.fields  # type: ignore[assignment]
-    for name, alias in _ALIASES:
-        if name in fields:
-            fields[alias] = fields[name]
-    close = fields.get("close")
-    if close:
-        change = fields["ltp"] - close
-        half = 0.5 if change >= 0 else -0.5
-        fields["change"] = int(change * scale + half) / scale
-        fields["change_percent"] = int(change * 10000 / close + half) / 100
-    return b"," + _encode(fields)[1:]
-
-
-def flat(symbol: str, exchange: str, level: Level, last: Last) -> bytes:
+def flat(want: Want, last: Last) -> bytes:
     """A whole message of the flat dialect: ISO times with +05:30."""
     fields: Mapping[str, Any] = last.fields
-    message: dict[str, Any] = {"symbol": symbol, "exchange": exchange, "ltp": fields["ltp"]}
-    if level.mode is Mode.QUOTE:
+    mode, depth = want.level
+    message: dict[str, Any] = {"symbol": want.key.symbol, "exchange": want.key.exchange, "ltp": fields["ltp"]}
+    if mode is Mode.QUOTE:
         for name in ("open", "high", "low", "close", "volume"):
             if name in fields:
                 message[name] = fields[name]
-    elif level.mode is Mode.DEPTH:
-        message["depth"] = book(last, level.depth)
+    elif mode is Mode.DEPTH:
+        message["depth"] = book(last, depth)
     message["timestamp"] = ist_from_ms(fields["timestamp"]).isoformat()
     return _encode(message)
