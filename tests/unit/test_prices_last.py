@@ -63,7 +63,7 @@ def test_without_exchange_time_the_receive_time_stands_and_no_ltt() -> None:
 def test_the_best_prices_come_from_the_book() -> None:
     last = Last()
     last.merge(patch(BOOK, ltp=100.0), 1)
-    assert {name: last.fields[name] for name in ("bid_price", "bid_size", "ask_price", "ask_size")} == {  # type: ignore[literal-required]
+    assert {name: last.fields[name] for name in ("bid_price", "bid_size", "ask_price", "ask_size")} == {
         "bid_price": 99.95,
         "bid_size": 10,
         "ask_price": 100.05,

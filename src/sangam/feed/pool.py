@@ -7,7 +7,7 @@ from sangam.brokers.contract import Stream
 from sangam.model.enums import Exchange
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Key
-from sangam.transport.socket import Connection
+from sangam.transport.socket import ENDED, Connection
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,20 @@ class Pool:
     def shrink(self, symbols: int) -> list[Key]:
         """The broker told a smaller limit: the keys that must find another place, newest first."""
         self.symbols_per_socket = min(self.symbols_per_socket, max(1, symbols))
+        excess = {connection: load.cost - self.symbols_per_socket for connection, load in self._loads.items()}
         over: list[Key] = []
         for key, place in reversed(self._places.items()):
-            load = self._loads[place.connection]
-            excess = sum(self._places[k].cost for k in over if self._places[k].connection is place.connection)
-            if load.cost - excess > self.symbols_per_socket:
+            if excess[place.connection] > 0:
+                excess[place.connection] -= place.cost
                 over.append(key)
         return over
 
     def idle(self) -> list[Connection]:
-        """Sockets that carry nothing and need not stay open."""
+        """Sockets that carry nothing and need not stay open. One that ended for good stays in its place: a new one
+        would try the same dead credential again."""
         keep = 1 if self.stream.opens == "with_session" else 0
-        return [connection for connection, load in list(self._loads.items())[keep:] if not load.cost]
+        loads = list(self._loads.items())[keep:]
+        return [connection for connection, load in loads if not load.cost and connection.state not in ENDED]
 
     def forget(self, connection: Connection) -> None:
         """A socket that carries nothing was closed."""
@@ -124,7 +126,7 @@ class Pool:
         for connection, load in self._loads.items():
             if load.cost + cost <= self.symbols_per_socket and (not load.cost or load.part == part):
                 return connection
-        if sum(len(pool._loads) for pool in self.sharers) < self.max_sockets:
+        if cost <= self.symbols_per_socket and sum(len(pool._loads) for pool in self.sharers) < self.max_sockets:
             return self._new()
         return None
 

@@ -125,4 +125,5 @@ def plan(streams: tuple[Stream, ...], instrument: Instrument, level: Level) -> t
     if not stream.carries.book_only:
         return (part,)
     others = tuple(other for other in streams if not other.carries.book_only)
-    return (part, *plan(others, instrument, Level(Mode.QUOTE)))
+    rest = plan(others, instrument, Level(Mode.QUOTE))
+    return (part, *rest) if rest else ()

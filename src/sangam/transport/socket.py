@@ -216,3 +216,5 @@ class Connection:
 
 
 _UP = frozenset({SocketState.LIVE, SocketState.STALE})
+ENDED = frozenset({SocketState.AUTH_EXPIRED, SocketState.REPLACED})
+"""States that only a new session leaves."""
