@@ -27,7 +27,7 @@ from sangam.gateway.server import Gateway
 from sangam.gateway.settings import GatewaySettings
 from sangam.instruments.masters import Masters
 from sangam.model.calendar import Calendar
-from sangam.model.clock import SystemClock
+from sangam.model.clock import Clock, SystemClock
 from sangam.model.enums import AccountState
 from sangam.model.errors import BrokerError, ConfigError
 from sangam.model.instrument import Instrument
@@ -38,6 +38,7 @@ from sangam.simulators import Simulator
 from sangam.store.database import Database
 from sangam.store.home import Home, RunInfo
 from sangam.transport.http import HttpDriver
+from sangam.transport.socket import Timing
 
 log = logging.getLogger("sangam.app")
 
@@ -47,12 +48,23 @@ _HEALTHY = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountStat
 class App:
     """One server. `start` returns once both ports answer; `run` tells where; `stop` leaves nothing running."""
 
-    def __init__(self, settings: Settings, home: Home) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        *,
+        clock: Clock | None = None,
+        calendar: Calendar | None = None,
+        timing: Timing | None = None,
+    ) -> None:
+        """Clock, calendar and the timing of broker sockets are the real ones unless a test brings its own."""
         self.run: RunInfo | None = None
         self.demo: Demo | None = None
         self._settings = settings
         self._home = home
-        self._clock = SystemClock()
+        self._clock = clock or SystemClock()
+        self._calendar = calendar or Calendar()
+        self._timing = timing or Timing()
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self, auto_port: bool = False) -> RunInfo:
@@ -82,7 +94,7 @@ class App:
         http = HttpDriver(clock)
         stack.push_async_callback(http.close)
         caps = Caps(settings.max_symbols_per_websocket, settings.max_websocket_connections)
-        self._feed = Feed(http.run, Prices(), clock, Calendar(), caps=caps)
+        self._feed = Feed(http.run, Prices(), clock, self._calendar, self._timing, caps)
         stack.push_async_callback(self._feed.stop)
         self._gateway = Gateway(
             self._feed,
@@ -93,7 +105,9 @@ class App:
         )
         self._feed.attach(self._gateway.hub)
         self._feed.start()
-        self._adopter = Adopter(self._feed, Masters(home.path, clock), self._brokers, http.run, http.ctx, clock)
+        masters = Masters(home.path, clock)
+        stack.callback(masters.close)
+        self._adopter = Adopter(self._feed, masters, self._brokers, http.run, http.ctx, clock)
         stack.push_async_callback(self._adopter.stop)
 
         websocket_port = await self._gateway.start(

@@ -74,6 +74,10 @@ class Masters:
             self._standing[source] = master
             return report
 
+    def close(self) -> None:
+        """Let go of the standing masters; each file closes with its last reader."""
+        self._standing.clear()
+
     def _replace(
         self, spec: BrokerSpec, files: Sequence[bytes], source: str, child: "_Child"
     ) -> tuple[Master, MasterReport]:
