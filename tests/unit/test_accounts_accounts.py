@@ -150,3 +150,16 @@ def test_secrets_show_in_no_text(house: House) -> None:
     for thing in (account, house.accounts[account.id], session):
         assert "planted" not in repr(thing)
     assert redactor("seen planted-feed-token of AB1234") == "seen *** of AB1234"
+
+
+def test_the_brokers_name_for_the_user_is_kept_without_a_new_session(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    account = house.accounts.create("asha", "example", FIELDS).id
+    session = house.accounts.open_session(account)
+    assert house.accounts.name_client(account, "EX9").info.client_id == "EX9"
+    assert house.accounts.session(account) is session
+    house.database.close()
+    again = open_house(tmp_path, house.clock)
+    assert again.accounts.list()[0].client_id == "EX9"
+    assert again.accounts[account].secrets == FIELDS
+    again.database.close()

@@ -147,8 +147,7 @@ class Accounts:
         held = self[account]
         spec = self._registry[held.info.broker]
         self._guard(spec.name, secrets or {})
-        if client_id and client_id != held.info.client_id:
-            held = self._change(held, msgspec.structs.replace(held, info=_named(held.info, client_id)))
+        held = self.name_client(account, client_id or held.info.client_id)
         return self.sessions.open(
             held.info,
             secrets={**held.secrets, **(secrets or {})},
@@ -167,6 +166,14 @@ class Accounts:
         check_hosts(spec, changed.hosts)
         self._change(held, changed)
         return self.open_session(account)
+
+    def name_client(self, account: str, client_id: str) -> Account:
+        """The broker's own name for the user, as a login or its check told it."""
+        held = self[account]
+        if client_id == held.info.client_id:
+            return held
+        info = msgspec.structs.replace(held.info, client_id=client_id)
+        return self._change(held, msgspec.structs.replace(held, info=info))
 
     def session(self, account: str) -> Session | None:
         """The session an account holds now; None when it has none or its hour has come."""
@@ -215,10 +222,6 @@ class Accounts:
             order_account=_chosen(own, key.order_account),
             interval_ms=key.interval_ms,
         )
-
-
-def _named(info: AccountInfo, client_id: str) -> AccountInfo:
-    return msgspec.structs.replace(info, client_id=client_id)
 
 
 def _chosen(accounts: tuple[AccountInfo, ...], bound: str | None) -> AccountInfo | None:

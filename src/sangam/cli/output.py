@@ -1,5 +1,6 @@
 """Where the commands speak: answers to stdout, everything else to stderr."""
 
+import sys
 from datetime import datetime
 
 from rich.console import Console
@@ -8,7 +9,10 @@ from rich.text import Text
 
 from sangam.model.clock import ist_from_ms
 
-out = Console(highlight=False, soft_wrap=True)
+_UNBROKEN = 240
+"""Columns where nobody looks: a program that reads our tables wants whole cells."""
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _UNBROKEN)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

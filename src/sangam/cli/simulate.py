@@ -8,6 +8,8 @@ import typer
 from sangam import loop, simulators
 from sangam.model.errors import ConfigError
 
+from .backend import known_brokers
+from .options import settings
 from .output import err, note, out
 
 
@@ -31,7 +33,8 @@ def _announce(simulator: simulators.Simulator) -> None:
     for kind, rows in (("host", simulator.hosts), ("credential", simulator.credentials)):
         for key, value in rows.items():
             out.print(f"{kind:<11}{key:<14}{value}")
-    note("\nUse it from Sangam (leave out credentials that are not login fields):")
-    options = [f"--set {key}={value}" for key, value in simulator.credentials.items()]
+    fields = [field.name for field in known_brokers(settings())[simulator.name].login.fields]
+    options = [f"--set {key}={value}" for key, value in simulator.credentials.items() if key in fields]
     options += [f"--host {key}={value}" for key, value in simulator.hosts.items()]
+    note("\nUse it from Sangam:")
     err.print(f"sangam account add {simulator.name} {' '.join(options)}", style="dim")
