@@ -16,7 +16,7 @@ from .output import moment, note, out, table
 app = typer.Typer(help="Your logins at brokers.", no_args_is_help=True)
 
 
-@app.command(epilog="Example: sangam account add zerodha --user asha")
+@app.command(epilog="Example: sangam account add BROKER --user asha")
 def add(
     broker: Annotated[str, typer.Argument(help="The broker; `sangam brokers` lists them.")],
     user: User = None,
@@ -35,7 +35,7 @@ def add(
     note(f"Added {spec.title} for user {made['user']}. A key for it: sangam key create --account {made['account']}")
 
 
-@app.command(epilog="Example: sangam account login asha-zerodha")
+@app.command(epilog="Example: sangam account login ACCOUNT")
 def login(
     account: Annotated[str, typer.Argument(help="The account's id, or its broker where that is enough.")],
     fields: Fields = None,
@@ -72,7 +72,7 @@ def list_accounts(user: User = None) -> None:
     out.print(shown)
 
 
-@app.command(epilog="Example: sangam account remove asha-zerodha")
+@app.command(epilog="Example: sangam account remove ACCOUNT")
 def remove(account: Annotated[str, typer.Argument(help="The account's id.")]) -> None:
     """Forget an account and its credentials; keys made for it open nothing any more."""
     with administration(settings()) as call:

@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve", epilog="Example: sangam serve --auto-port")(serve.serve)
-app.command("simulate", epilog="Example: sangam simulate zerodha --speed 10")(simulate.simulate)
+app.command("simulate", epilog="Example: sangam simulate BROKER --speed 10")(simulate.simulate)
 app.command("brokers", epilog="Example: sangam brokers")(brokers.brokers)
 app.command("stream", epilog="Example: sangam stream NSE:SBIN NSE:RELIANCE --mode quote")(stream.stream)
 app.add_typer(accounts.app, name="account")
