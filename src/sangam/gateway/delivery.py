@@ -32,7 +32,7 @@ class Delivery:
         self._timers = timers
         self._dirty: list[Cohort] = []
         self._flush_due = False
-        self._flushed_at = float("-inf")
+        self._next_flush = float("-inf")
         self._prompt: dict[Outbox, None] = {}
         self._late: list[Outbox] = []
         self._overflowing: dict[Outbox, None] = {}
@@ -71,19 +71,20 @@ class Delivery:
         cohort.buffer.append(frame)
 
     def _flush_later(self) -> None:
-        """At once after a rest, else so that writes are `join_seconds` apart."""
+        """At once after a rest, else `join_seconds` after the last flush began. A flush that took long is followed by
+        as long a pause, up to `join_seconds`: the loop has other work too."""
         if self._flush_due:
             return
         self._flush_due = True
-        wait = self._flushed_at + self._settings.join_seconds - self._clock.monotonic()
+        wait = self._next_flush - self._clock.monotonic()
         if wait > 0:
             self._timers.call_later(wait, self._flush)
         else:
             self._timers.call_soon(self._flush)
 
     def _flush(self) -> None:
+        started = self._clock.monotonic()
         self._flush_due = False
-        self._flushed_at = self._clock.monotonic()
         dirty, self._dirty = self._dirty, []
         for cohort in dirty:
             self._write(cohort)
@@ -95,6 +96,9 @@ class Delivery:
             overflowing, self._overflowing = self._overflowing, {}
             for outbox in overflowing:
                 outbox.owner.cut("too much waiting")
+        ended = self._clock.monotonic()
+        join = self._settings.join_seconds
+        self._next_flush = max(started + join, ended + min(ended - started, join))
 
     def _write(self, cohort: Cohort) -> None:
         buffer = cohort.buffer

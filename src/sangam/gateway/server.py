@@ -220,6 +220,7 @@ class Connection(WSListener):
                 self.session.receive(data)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._closing = True
         self._end(flush=False)
         self._gateway.left(self)
 
