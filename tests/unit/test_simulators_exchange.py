@@ -136,6 +136,17 @@ def test_only_watched_markets_move_and_others_catch_up_when_asked() -> None:
     assert floor.step(1.0) == []
 
 
+def test_a_bounded_step_leaves_nobody_behind() -> None:
+    floor = Floor()
+    for key in SAMPLE:
+        floor.exchange.watch(floor.exchange.market(*key))
+    floor.step(0.0)
+    floor.clock.advance(5.0)
+    moved = [floor.exchange.step(5.0, moves=4) for _ in range(3)]
+    assert [len(part) for part in moved[:2]] == [4, 4]
+    assert {market.contract.id for part in moved for market in part} == set(SAMPLE)
+
+
 def test_derivatives_follow_their_underlying() -> None:
     floor = Floor()
     for _ in range(20):
@@ -153,7 +164,7 @@ def test_derivatives_follow_their_underlying() -> None:
 def test_a_book_gets_as_deep_as_asked() -> None:
     floor = Floor()
     market = floor.sbin()
-    assert len(market.book.depth(True, 200)) == 10
+    assert 5 <= len(market.book.depth(True, 200)) < 10
     market.deepen(200)
     for _ in range(10):
         floor.step(1.0)

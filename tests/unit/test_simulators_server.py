@@ -211,3 +211,14 @@ async def test_a_client_that_does_not_read_costs_bounded_memory() -> None:
         assert transport.underlying_transport.get_write_buffer_size() < 5 << 20
         writer.close()
         await wait_for(lambda: not paper.sessions, what="the socket to leave")
+
+
+async def test_a_market_that_breaks_down_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    paper = Paper(Exchange(), run=True)
+
+    def break_down(_: object) -> None:
+        raise RuntimeError("broken")
+
+    async with paper:
+        paper.exchange.on_step(break_down)
+        await wait_for(lambda: "The simulated paper stands still: RuntimeError('broken')" in caplog.text)

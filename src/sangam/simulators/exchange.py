@@ -53,6 +53,7 @@ class Exchange:
         self._rotation = 0
         self._markets: dict[Id, Market] = {}
         self._watchers: dict[Id, int] = {}
+        self._turn = 0
         self._listeners: list[Callable[[list[Market]], None]] = []
         self._open_day()
 
@@ -109,29 +110,37 @@ class Exchange:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
-    def step(self, dt: float) -> list[Market]:
-        """Trade for `dt` seconds; returns the markets that moved, and tells the listeners of them."""
+    def step(self, dt: float, moves: int | None = None) -> list[Market]:
+        """Trade for `dt` seconds; returns the markets that moved, and tells the listeners of them.
+
+        At most `moves` of them move now; the others are first next time."""
         if trading_day(self.now_ms) != self.day:
             self._open_day()
         self.elapsed += dt
-        moved = []
-        for key in list(self._watchers):
-            market = self._markets.get(key)
-            if market is not None and market.due <= self.elapsed:
-                self._advance(market)
-                moved.append(market)
+        moved: list[Market] = []
+        keys = list(self._watchers)
+        begin, self._turn = self._turn, 0
+        for n in range(begin, begin + len(keys)):
+            market = self._markets.get(keys[n % len(keys)])
+            if market is None or market.due > self.elapsed:
+                continue
+            if len(moved) == moves:
+                self._turn = n % len(keys)
+                break
+            self._advance(market)
+            moved.append(market)
         for listener in list(self._listeners):
             listener(moved)
         return moved
 
-    async def run(self, rate: float = 50.0, speed: float = 1.0) -> None:
+    async def run(self, rate: float = 50.0, speed: float = 1.0, moves: int | None = None) -> None:
         """Step in real time, `rate` times a second, until cancelled; `speed` makes the market's seconds shorter."""
         loop = asyncio.get_running_loop()
         last = loop.time()
         while True:
             await asyncio.sleep(1 / rate)
             now = loop.time()
-            self.step((now - last) * speed)
+            self.step((now - last) * speed, moves)
             last = now
 
     def on_step(self, listener: Callable[[list[Market]], None]) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from .book import Book, Fill, Resting
 from .listing import Contract
 from .paths import Path
 
-LADDER = 10
+LADDER = 6
 """Levels that the makers keep on each side unless somebody asks for a deeper book."""
 
 
@@ -122,27 +122,29 @@ class Market:
 
     def _quote(self, fair: float) -> None:
         """Makers move their ladders around the fair price (in ticks) and renew one level of each side."""
-        rng = self._rng
+        dice = self._rng.random
         spread = max(1, int(fair * _SPREAD[self.contract.instrument_type]))
         low, high = self._range
         bid = min(max(math.floor(fair - spread / 2 + 0.5), low - 1), high - 1)
         ask = max(bid + spread, low)
-        wanted = {
-            True: range(bid, max(bid - self._levels, low - 1), -1),
-            False: range(ask, min(ask + self._levels, high + 1)),
-        }
-        for buy, prices in wanted.items():
+        ranges = (
+            (True, max(bid - self._levels + 1, low), bid),
+            (False, ask, min(ask + self._levels - 1, high)),
+        )
+        for buy, bottom, top in ranges:
             ladder = self._ladder[buy]
-            for price in [price for price in ladder if price not in prices]:
+            for price in [price for price in ladder if price < bottom or price > top]:
                 self.book.remove(ladder.pop(price))
-            if prices and (renewed := ladder.pop(prices[int(rng.random() * len(prices))], None)) is not None:
+            renewed = ladder.pop(bottom + int(dice() * (top - bottom + 1)), None)
+            if renewed is not None:
                 self.book.remove(renewed)
-        for buy, prices in wanted.items():
+        for buy, bottom, top in ranges:
             ladder = self._ladder[buy]
-            for n, price in enumerate(prices):
+            for price in range(bottom, top + 1):
                 if price not in ladder:
-                    lots = 1 + int(rng.random() * (10 + 4 * min(n, 20)))
-                    self._make(buy, price, self._clip * lots, 1 + int(rng.random() * min(lots, 12)))
+                    away = top - price if buy else price - bottom
+                    lots = 1 + int(dice() * (10 + 4 * min(away, 20)))
+                    self._make(buy, price, self._clip * lots, 1 + int(dice() * min(lots, 12)))
 
     def _make(self, buy: bool, price: int, quantity: int, parts: int) -> None:
         """A maker's order first trades with clients' orders that it meets; only the rest waits."""

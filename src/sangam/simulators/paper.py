@@ -89,6 +89,7 @@ class Paper(Simulator):
     """The embedded market's broker: one client, whose token lives as long as the simulator."""
 
     name = "paper"
+    moves = 25
     sessions: list[Line]  # type: ignore[assignment]
 
     def __init__(self, exchange: Exchange | None = None, *, access_token: str | None = None, **options: Any) -> None:

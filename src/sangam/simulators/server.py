@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,6 +29,8 @@ from starlette.types import Receive, Scope, Send
 from .exchange import Exchange
 from .faults import Faults, Line
 from .market import Market
+
+log = logging.getLogger("sangam.simulators")
 
 MAX_UNSENT = 4 << 20
 """A client that leaves so many bytes unread misses updates, as at the brokers."""
@@ -146,6 +149,8 @@ class Simulator:
     `rate` is steps a second, `speed` the market's seconds in a real one, `heartbeat` the seconds between two."""
 
     name: ClassVar[str]
+    moves: ClassVar[int | None] = None
+    """How many markets may move in one step, where the loop is shared with others."""
     hosts: dict[str, str]
 
     def __init__(
@@ -225,9 +230,9 @@ class Simulator:
             "stream": f"ws://{host}:{self._sockets.sockets[0].getsockname()[1]}",
         }
         self._undo.append(self.exchange.on_step(self.stepped))
-        self._tasks.append(asyncio.create_task(self._beat()))
+        self._spawn(self._beat())
         if self._run:
-            self._tasks.append(asyncio.create_task(self.exchange.run(self._rate, self._speed)))
+            self._spawn(self.exchange.run(self._rate, self._speed, self.moves))
 
     async def stop(self) -> None:
         """Close everything; nothing of this simulator is left on the loop."""
@@ -255,6 +260,15 @@ class Simulator:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("The simulated %s stands still: %r", self.name, error, exc_info=error)
 
     async def _beat(self) -> None:
         while True:
@@ -293,6 +307,7 @@ class _Rest:
         def __init__(self, config: uvicorn.Config) -> None:
             super().__init__(config)
             self.up = asyncio.Event()
+            self.leave = asyncio.Event()
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -302,6 +317,11 @@ class _Rest:
             await super().startup(sockets)
             self.up.set()
 
+        async def main_loop(self) -> None:
+            """No ten wake-ups a second in a process that has better things to do."""
+            await self.on_tick(0)
+            await self.leave.wait()
+
     def __init__(self, application: Callable[[Scope, Receive, Send], Any], listening: socket.socket) -> None:
         config = uvicorn.Config(
             application,
@@ -310,6 +330,7 @@ class _Rest:
             lifespan="off",
             access_log=False,
             log_config=None,
+            date_header=False,
             timeout_graceful_shutdown=1,
         )
         self._server = self._Server(config)
@@ -322,7 +343,7 @@ class _Rest:
 
     async def stop(self) -> None:
         if self._task is not None:
-            self._server.should_exit = True
+            self._server.leave.set()
             await self._task
             self._task = None
         self._listening.close()
