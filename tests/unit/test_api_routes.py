@@ -230,7 +230,7 @@ async def test_a_caller_who_is_too_fast_is_told_when_to_come_back(served: Served
 
 
 async def test_health_and_metrics(served: Served) -> None:
-    assert (await served.client.get("/health")).json() == served.state
+    assert (await served.client.get("/health")).json() == {"status": "ok", "websocket_port": 8765, "feeds": {}}
     served.state = {"status": "down"}
     assert (await served.client.get("/health")).status_code == 503
     figures = (await served.client.get("/metrics")).text
@@ -238,6 +238,21 @@ async def test_health_and_metrics(served: Served) -> None:
     assert "sangam_messages_out_total 7.0" in figures
     assert 'sangam_api_requests_total{path="/health",status="503"} 1.0' in figures
     assert "process_cpu_seconds_total" in figures
+
+
+async def test_health_shows_accounts_to_their_user_only(served: Served) -> None:
+    own = {"account": served.account.id, "state": "live"}
+    foreign = {"account": "someone-toy", "state": "stale"}
+    served.state = {"status": "degraded", "accounts": [own, foreign]}
+
+    async def told(key: str) -> Any:
+        return (await served.client.get("/health", headers={"X-API-KEY": key})).json()
+
+    anonymous = (await served.client.get("/health")).json()
+    assert anonymous == {"status": "degraded", "feeds": {"live": 1, "stale": 1}}
+    assert (await told(served.key))["accounts"] == [own]
+    assert (await told(served.admin_key))["accounts"] == [own, foreign]
+    assert (await served.client.get("/health", headers={"X-API-KEY": "guess"})).status_code == 403
 
 
 async def test_the_api_describes_itself(served: Served) -> None:

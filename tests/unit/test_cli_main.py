@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sangam import app as house_app
 from sangam.accounts.demo import Demo
+from sangam.app import server as house_app
 from sangam.cli import main as cli
 from sangam.cli.welcome import welcome_text
 from sangam.model.errors import ConfigError

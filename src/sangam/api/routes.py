@@ -1,6 +1,7 @@
 """The routes: market data for API keys, administration for admin keys, health and metrics for whoever can connect."""
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,8 +95,16 @@ def make_router(deps: ApiDeps, metrics: Metrics) -> APIRouter:
         return success(data=symbol_data(instrument))
 
     @router.get("/health", tags=["operation"], summary="What works now, and what does not")
-    async def health() -> Response:
-        state = deps.health()
+    async def health(request: Request, x_api_key: str = Header(default="")) -> Response:
+        """Everybody learns how many feeds are in which state; a key also shows the accounts of its user."""
+        state = dict(deps.health())
+        accounts = state.pop("accounts", [])
+        state["feeds"] = Counter(account["state"] for account in accounts)
+        if x_api_key:
+            identity = gate.identity(x_api_key, None, request)
+            own = {account.id for account in identity.accounts}
+            everything = Scope.ADMIN in identity.scopes
+            state["accounts"] = [account for account in accounts if everything or account["account"] in own]
         return CompactJson(state, 200 if state.get("status") in ("ok", "degraded") else 503)
 
     @router.get("/metrics", tags=["operation"], summary="Figures for Prometheus")

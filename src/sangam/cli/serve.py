@@ -11,7 +11,7 @@ from .options import settings
 from .welcome import welcome_text
 
 if TYPE_CHECKING:
-    from sangam.app import App
+    from sangam.app.server import App
 
 log = logging.getLogger("sangam.cli")
 
@@ -24,13 +24,13 @@ def serve(
     ] = None,
 ) -> None:
     """Run the server until Ctrl-C. On an empty home it streams a simulated market and prints how to listen."""
-    from sangam import app  # noqa: PLC0415 - the other commands start without the server's libraries
+    from sangam.app import server  # noqa: PLC0415 - the other commands start without the server's libraries
 
     chosen = settings()
     configure(chosen.log_level, as_json=log_json)
     for part in trace or []:
         logging.getLogger(f"sangam.{part.removeprefix('sangam.')}").setLevel(logging.DEBUG)
-    app.serve(chosen, auto_port=auto_port, ready=_announce)
+    server.serve(chosen, auto_port=auto_port, ready=_announce)
 
 
 def _announce(app: "App") -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from sangam import loop, simulators
+from sangam import simulators
+from sangam.app import loop
 from sangam.model.errors import ConfigError
 
 from .backend import known_brokers

@@ -9,8 +9,8 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from sangam import loop
 from sangam.accounts.demo import DEMO_KEY_FILE
+from sangam.app import loop
 from sangam.brokers.contract import Endpoint
 from sangam.model.enums import Exchange, Mode
 from sangam.model.errors import BrokerError, ConfigError, SangamError

@@ -42,6 +42,11 @@ class Adopter:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._sources: dict[str, str] = {}
+        self._named: Callable[[str, str], object] = lambda account, client: None
+
+    def on_client(self, named: Callable[[str, str], object]) -> None:
+        """Who wants to hear what a broker calls an account's user: (account, client id)."""
+        self._named = named
 
     def session(self, account: str, session: Session | None, restored: bool = False) -> None:
         """`restored` sessions were known before this process started: today's master, if there is one, is theirs."""
@@ -51,6 +56,11 @@ class Adopter:
         self._tasks[account] = asyncio.create_task(
             self._adopt(account, session, restored, earlier), name=f"adopt {account}"
         )
+
+    def remove(self, account: str) -> None:
+        """The account is no more."""
+        self.session(account, None)
+        self._tasks[account].add_done_callback(lambda _: self._feed.remove_account(account))
 
     async def stop(self) -> None:
         for task in self._tasks.values():
@@ -88,6 +98,7 @@ class Adopter:
         try:
             client = await self._run(spec, session, spec.login.check(session, self._ctx()))
             log.info("%s: logged in at %s as %s", session.account, spec.title, client)
+            self._named(session.account, client)
         except SessionExpired:
             raise
         except BrokerError as error:

@@ -45,8 +45,8 @@ class Feed:
         self._calendar = calendar
         self._timing = timing or Timing()
         self._caps = caps or Caps()
-        # Starting at the wall clock's second makes epochs rise over restarts as well.
-        self._numbers = itertools.count(clock.now_ms() // 1000)
+        # Starting at the wall clock's millisecond makes epochs rise over restarts as well.
+        self._numbers = itertools.count(clock.now_ms())
         self._accounts: dict[str, AccountFeed] = {}
         self._wants: dict[int, tuple[AccountFeed, Want]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -92,11 +92,16 @@ class Feed:
             )
             self._accounts[account.id] = AccountFeed(account, spec, tools)
 
+    def remove_account(self, account: str) -> None:
+        """Forget an account whose session is closed; wants that clients still hold stay pending until released."""
+        self._accounts.pop(account, None)
+
     async def open_session(self, account: str, session: Session, master: Master | None) -> None:
         await self._accounts[account].open(session, master)
 
     async def close_session(self, account: str, state: AccountState, detail: str) -> None:
-        await self._accounts[account].close(state, detail)
+        if (feed := self._accounts.get(account)) is not None:
+            await feed.close(state, detail)
 
     def use_master(self, account: str, master: Master) -> None:
         """A new master of an account: its wants are resolved again."""
@@ -130,7 +135,10 @@ class Feed:
         return self._wants[want][1].seq
 
     def health(self, account: str) -> AccountHealth:
-        return self._accounts[account].health()
+        feed = self._accounts.get(account)
+        if feed is None:
+            return AccountHealth(account=account, broker="", state=AccountState.NO_SESSION, detail="not served here")
+        return feed.health()
 
     # --- other readers ------------------------------------------------------------------------------------------------
 

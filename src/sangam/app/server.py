@@ -1,4 +1,4 @@
-"""The composition root: builds every room, connects them, and runs them until told to stop."""
+"""One server: every room built, connected, and run until told to stop."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,9 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-from sangam import __version__, loop, simulators
+from sangam import __version__, simulators
 from sangam.accounts.accounts import Accounts
 from sangam.accounts.admin import Admin, ensure_admin_key
 from sangam.accounts.demo import Demo, ensure_demo
@@ -18,7 +17,6 @@ from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
 from sangam.api.server import ApiServer, serve_api
 from sangam.brokers import registry
-from sangam.brokers.contract import Session
 from sangam.feed.adopt import Adopter
 from sangam.feed.feed import Feed
 from sangam.feed.pool import Caps
@@ -28,7 +26,6 @@ from sangam.gateway.settings import GatewaySettings
 from sangam.instruments.masters import Masters
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, SystemClock
-from sangam.model.enums import AccountState
 from sangam.model.errors import BrokerError, ConfigError
 from sangam.model.instrument import Instrument
 from sangam.prices.last import Last
@@ -40,9 +37,12 @@ from sangam.store.home import Home, RunInfo
 from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
 
-log = logging.getLogger("sangam.app")
+from . import loop
+from .logins import Logins
+from .loop import LagMeter
+from .observe import Observer
 
-_HEALTHY = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountState.CONNECTING, AccountState.NO_SESSION})
+log = logging.getLogger("sangam.app")
 
 
 class App:
@@ -81,8 +81,8 @@ class App:
 
     async def _start(self, auto_port: bool) -> RunInfo:
         settings, home, clock, stack = self._settings, self._home, self._clock, self._stack
-        self._lag = loop.LagMeter()
-        stack.push_async_callback(self._lag.stop)
+        lag = LagMeter()
+        stack.push_async_callback(lag.stop)
         self._brokers = registry.load(_broken).narrowed(settings.valid_brokers)
         database = Database(settings.database)
         stack.callback(database.close)
@@ -107,8 +107,10 @@ class App:
         self._feed.start()
         masters = Masters(home.path, clock)
         stack.callback(masters.close)
-        self._adopter = Adopter(self._feed, masters, self._brokers, http.run, http.ctx, clock)
-        stack.push_async_callback(self._adopter.stop)
+        adopter = Adopter(self._feed, masters, self._brokers, http.run, http.ctx, clock)
+        adopter.on_client(self._accounts.name_client)
+        stack.push_async_callback(adopter.stop)
+        self._observer = Observer(self._feed, self._gateway, lag)
 
         websocket_port = await self._gateway.start(
             settings.websocket_host, settings.websocket_port, _tls(settings), auto_port=auto_port
@@ -116,7 +118,9 @@ class App:
         stack.push_async_callback(self._gateway.stop)
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
-        self._adopt_accounts(embedded)
+        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded)
+        stack.callback(logins.stop)
+        logins.start()
         run = RunInfo(
             pid=os.getpid(),
             api_host=settings.api_host,
@@ -143,27 +147,6 @@ class App:
                 self.demo = ensure_demo(self._accounts, self._home, spec.name, simulator.credentials)
         return embedded
 
-    def _adopt_accounts(self, embedded: Mapping[str, Simulator]) -> None:
-        """Bring up what the accounts hold; the embedded market's credentials are new at each start."""
-        here = asyncio.get_running_loop()
-
-        def changed(account: str, session: Session | None) -> None:
-            here.call_soon_threadsafe(self._adopt, account, session, False)
-
-        self._stack.callback(self._accounts.on_session(changed))
-        for info in self._accounts.list():
-            self._feed.add_account(info, self._brokers[info.broker])
-            simulator = embedded.get(info.broker)
-            if simulator is not None:
-                self._accounts.open_session(info.id, simulator.credentials, hosts=simulator.hosts)
-            else:
-                self._adopt(info.id, self._accounts.session(info.id), True)
-
-    def _adopt(self, account: str, session: Session | None, restored: bool) -> None:
-        info = self._accounts[account].info
-        self._feed.add_account(info, self._brokers[info.broker])
-        self._adopter.session(account, session, restored)
-
     async def _serve_api(self, auto_port: bool) -> ApiServer:
         settings = self._settings
         deps = ApiDeps(
@@ -171,8 +154,8 @@ class App:
             last=self._feed.last,
             quote=self._quote,
             symbol=self._symbol,
-            health=self.health,
-            metrics=self._metrics,
+            health=self._observer.health,
+            metrics=self._observer.metrics,
             admin=Admin(self._accounts).call,
             clock=self._clock,
             version=__version__,
@@ -197,40 +180,6 @@ class App:
         if master is None:
             raise BrokerError("The instruments of this account are not loaded yet; log in, or try again in a moment.")
         return master.lookup(symbol, exchange)
-
-    def health(self) -> dict[str, Any]:
-        """`status` is ``degraded`` while any account's feed needs attention."""
-        accounts = self._feed.all_health()
-        healthy = all(account.state in _HEALTHY for account in accounts)
-        return {
-            "status": "ok" if healthy else "degraded",
-            "version": __version__,
-            "clients": self._gateway.clients,
-            "accounts": [
-                {
-                    "account": account.account,
-                    "broker": account.broker,
-                    "state": account.state.value,
-                    "detail": account.detail,
-                    "since": account.since,
-                    "wants": account.wants,
-                    "last_data_at": account.last_data_at,
-                    "reconnects": account.reconnects,
-                }
-                for account in accounts
-            ],
-        }
-
-    def _metrics(self) -> Mapping[str, float]:
-        accounts = self._feed.all_health()
-        return {
-            **self._gateway.metrics(),
-            "loop_lag_ms": self._lag.worst_ms(),
-            "feed_accounts": len(accounts),
-            "feed_accounts_live": sum(account.state in _HEALTHY for account in accounts),
-            "feed_wants": sum(account.wants for account in accounts),
-            "feed_reconnects_total": sum(account.reconnects for account in accounts),
-        }
 
 
 def serve(settings: Settings, *, auto_port: bool = False, ready: Callable[[App], None] | None = None) -> None:

@@ -1,0 +1,1 @@
+"""The composition root: builds every room, connects them, and runs them."""
