@@ -203,14 +203,17 @@ class ToyMaster:
 
 
 class ToyServer:
-    """The other end. `heard` is every message, `subscribed` what each live socket carries."""
+    """The other end. `heard` is every message, `subscribed` what each live socket carries, `paths` where each upgrade
+    asked; `refusals` gives the instruments that are refused, and why."""
 
     def __init__(self) -> None:
         self.sockets: list[ServerConnection] = []
         self.subscribed: dict[ServerConnection, dict[str, int]] = {}
         self.heard: list[str] = []
         self.upgrades = 0
+        self.paths: list[str] = []
         self.refuse_upgrade: HTTPStatus | None = None
+        self.refusals: dict[str, str] = {}
         self.url = ""
         self._server: Server | None = None
 
@@ -229,6 +232,7 @@ class ToyServer:
 
     def _upgrade(self, connection: ServerConnection, request: UpgradeRequest) -> UpgradeResponse | None:
         self.upgrades += 1
+        self.paths.append(request.path)
         return connection.respond(self.refuse_upgrade, "no\n") if self.refuse_upgrade else None
 
     async def _handle(self, socket: ServerConnection) -> None:
@@ -241,6 +245,8 @@ class ToyServer:
                 self.heard.append(str(text))
                 request = json.loads(text) if str(text).startswith("{") else text
                 match request:
+                    case {"sub": key} if key in self.refusals:
+                        await socket.send(json.dumps({"no": key, "reason": self.refusals[key]}))
                     case {"sub": key, "mode": mode}:
                         carried[key] = mode
                         await socket.send(json.dumps({"ok": key}))

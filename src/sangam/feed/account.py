@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from sangam.brokers.contract import BrokerSpec, Event, LimitChanged, Operation, Refusal, Session, Stream
 from sangam.model.calendar import Calendar
-from sangam.model.clock import Clock
+from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import AccountState, Exchange, Mode
 from sangam.model.errors import SymbolNotFound
 from sangam.model.identity import AccountInfo
@@ -33,6 +33,7 @@ log = logging.getLogger("sangam.feed")
 
 _CALM = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountState.CONNECTING, AccountState.NO_SESSION})
 _SHOWABLE = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET})
+_ENDED = frozenset({AccountState.AUTH_EXPIRED, AccountState.REPLACED})
 
 
 class Master(Protocol):
@@ -106,19 +107,37 @@ class AccountFeed:
             return
         want.line.relist()
         linger = max(part.stream.linger for part in want.line.parts)
-        asyncio.get_running_loop().call_later(linger, self._forget, want)
+        if want.leaving is not None:
+            want.leaving.cancel()
+        want.leaving = asyncio.get_running_loop().call_later(linger, self._forget, want)
 
     def snapshot(self, want: Want) -> bytes | None:
         """The newest payload, where it may be shown as current."""
         line = want.line
         if line is None or self._state not in _SHOWABLE or not line.last.tells(want.level.mode):
             return None
+        if self._state is AccountState.LIVE and not self._heard_today(line):
+            return None
         return payload(want, line)
+
+    def _heard_today(self, line: Line) -> bool:
+        """Sockets of long sessions stay up overnight; yesterday's price is no price of today's market."""
+        received, now = line.last.received_at, self._tools.clock.now_ms()
+        return received is not None and ist_from_ms(received).date() == ist_from_ms(now).date()
 
     def _forget(self, want: Want) -> None:
         if want.count == 0 and self._wants.get(want.key) is want:
             del self._wants[want.key]
             self._unserve(want)
+            self._dismiss_idle()
+
+    def _make_room(self) -> bool:
+        """Let go of what only lingers; False when there was nothing."""
+        lingering = [want for want in self._wants.values() if not want.count and want.line is not None]
+        for want in lingering:
+            del self._wants[want.key]
+            self._unserve(want)
+        return bool(lingering)
 
     def _resolve(self, want: Want) -> None:
         """Find the instrument and a place on the sockets; sets the want's line, refusal or what it waits for."""
@@ -127,7 +146,10 @@ class AccountFeed:
             want.waits_for = f"{self.spec.title} is not logged in"
             return
         if self.master is None:
-            want.waits_for = f"the instruments of {self.spec.title} are being loaded"
+            want.waits_for = self._loading
+            return
+        if self._state in _ENDED:
+            want.waits_for = f"{self.spec.title} needs a new login: {self._detail}"
             return
         symbol, depth = split_depth_suffix(want.key.symbol)
         level = Level(want.key.level.mode, depth or want.key.level.depth)
@@ -147,9 +169,10 @@ class AccountFeed:
             line = self._lines[symbol, want.key.exchange] = Line(instrument, next(self._tools.numbers))
             self._tools.prices.put((self.account.id, symbol, want.key.exchange), line.last)
         line.add(want)
-        if not self._carriage.put(line):
-            want.refusal = Refused(self._carriage.full_text(len(self._lines) - 1), "MAX_CAPACITY_REACHED")
+        if not self._carriage.put(line) and not (self._make_room() and self._carriage.put(line)):
             self._unserve(want)
+            want.refusal = Refused(self._carriage.full_text(len(self._lines)), "MAX_CAPACITY_REACHED")
+        self._dismiss_idle()
 
     def _unserve(self, want: Want) -> None:
         line = want.line
@@ -160,7 +183,6 @@ class AccountFeed:
             self._carriage.put(line)
         else:
             self._drop(line)
-            self._dismiss_idle()
 
     def _drop(self, line: Line) -> None:
         """Nobody needs this instrument any more, or it means another one."""
@@ -210,19 +232,16 @@ class AccountFeed:
 
     async def close(self, state: AccountState = AccountState.NO_SESSION, detail: str = "") -> None:
         """Let go of the session; wants stay and wait for the next one."""
-        carriage = self._carriage
+        connections = self._carriage.connections if self._carriage is not None else []
         for line in list(self._lines.values()):
             self._drop(line)
         self._carriage = self.session = self.master = None
-        if carriage is not None:
-            connections = carriage.connections
-            await asyncio.gather(*(connection.stop() for connection in connections), *self._closing)
-            self._reconnects += sum(connection.reconnects for connection in connections)
-        self._lives.clear()
-        for want in self._wants.values():
-            self._resolve(want)
+        self._reconnects += sum(connection.reconnects for connection in connections)
+        self._resolve_all()
         self._rest = (state, detail)
         self.refresh()
+        await asyncio.gather(*(connection.stop() for connection in connections), *self._closing)
+        self._lives.clear()
 
     def _resolve_all(self) -> None:
         """Serve every want by what its words mean today, keeping lines whose instrument is the same."""
@@ -236,9 +255,12 @@ class AccountFeed:
             if not same:
                 self._drop(line)
         for want in list(self._wants.values()):
-            if want.line is None:
+            if want.line is None and not want.count:
+                self._wants.pop(want.key, None)
+            elif want.line is None:
                 self._resolve(want)
                 self._refuse(want)
+        self._dismiss_idle()
 
     # --- from the sockets ---------------------------------------------------------------------------------------------
 
@@ -296,7 +318,7 @@ class AccountFeed:
             if before not in (None, connection.reconnects) and self._carriage is not None:
                 # Up again, and updates may have been missed: a new epoch for all that this socket carries.
                 for line in self._carriage.lines_on(connection):
-                    line.discontinue(next(self._tools.numbers))
+                    line.discontinue(next(self._tools.numbers), connection.stream.carries.book_only)
         self.refresh()
 
     def _dismiss_idle(self) -> None:
@@ -308,6 +330,10 @@ class AccountFeed:
             task.add_done_callback(self._closing.discard)
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
+
+    @property
+    def _loading(self) -> str:
+        return f"the instruments of {self.spec.title} are being loaded"
 
     def refresh(self) -> None:
         """Work out the account's state and tell it when it is another one."""
@@ -326,6 +352,8 @@ class AccountFeed:
             return self._rest
         if (trouble := worst(self._carriage.connections)) is not None:
             return trouble
+        if self.master is None:
+            return AccountState.CONNECTING, self._loading
         exchanges = {line.instrument.exchange for line in self._lines.values()} or self.spec.exchanges
         return (AccountState.LIVE if self._open_now(exchanges) else AccountState.CLOSED_MARKET), ""
 

@@ -1,5 +1,6 @@
 """What is listened to: wants and the instruments (lines) that serve them."""
 
+from asyncio import TimerHandle
 from typing import NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ class WantKey(NamedTuple):
 class Want:
     """Something that at least one client listens to, or listened to a moment ago (`count` 0: lingering)."""
 
-    __slots__ = ("count", "head", "id", "key", "level", "line", "refusal", "seq", "waits_for")
+    __slots__ = ("count", "head", "id", "key", "leaving", "level", "line", "refusal", "seq", "waits_for")
 
     def __init__(self, number: int, key: WantKey) -> None:
         self.id = number
@@ -36,6 +37,7 @@ class Want:
         self.head = b""
         self.line: Line | None = None
         self.refusal: Refused | None = None
+        self.leaving: TimerHandle | None = None
         self.waits_for = ""
 
     def renew_head(self, epoch: int) -> None:
@@ -97,10 +99,14 @@ class Line:
             return Level(mode)
         return Level(mode, max(want.level.depth for want in self.wants if want.level.mode is Mode.DEPTH))
 
-    def discontinue(self, epoch: int) -> None:
-        """Something may have been missed: what was known is not shown as current, and clients see a new epoch."""
+    def discontinue(self, epoch: int, book_only: bool = False) -> None:
+        """Something may have been missed: what was known is not shown as current, and clients see a new epoch. When it
+        was the stream of the book alone, the other stream's news still stand."""
         self.epoch = epoch
-        self.last.clear()
+        if book_only:
+            self.last.narrow(Mode.QUOTE)
+        else:
+            self.last.clear()
         for want in self.wants:
             want.renew_head(epoch)
 
