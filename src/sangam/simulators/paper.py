@@ -21,7 +21,8 @@ from .exchange import Exchange
 from .listing import Contract, Id
 from .market import Market
 from .orders import Order
-from .server import Refused, Session, Simulator
+from .server import Simulator
+from .session import Refused, Session
 
 COLUMNS = ("token", "symbol", "exchange", "name", "instrument_type", "expiry", "strike", "lot_size", "tick_size")
 CLIENT_ID = "PAPER1"
@@ -39,14 +40,10 @@ _ask = msgspec.json.Decoder(Ask)
 _encode = msgspec.json.Encoder().encode
 
 
-class Line(Session):
-    """One socket of the stream. A subscription is answered at once with the state of the instrument."""
+class Stream(Session):
+    """One socket. A subscription (terms: token and mode) is answered at once with the state of the instrument."""
 
     simulator: "Paper"
-
-    def __init__(self, simulator: "Paper") -> None:
-        super().__init__(simulator)
-        self.subscriptions: dict[Market, tuple[str, Mode]] = {}
 
     def received(self, text: bytes) -> None:
         if self.simulator.faults.swallow_subscriptions:
@@ -62,13 +59,11 @@ class Line(Session):
             if (market := self.simulator.find(token)) is None:
                 refused.append((token, "Unknown token"))
                 continue
-            self.subscriptions[market] = (token, mode)
-            self.watch(market)
+            self.subscribe(market, (token, mode))
             taken.append(market)
         for token in ask.unsub:
             if (market := self.simulator.find(token)) is not None:
-                self.subscriptions.pop(market, None)
-                self.unwatch(market)
+                self.unsubscribe(market)
         if taken:
             self.send_text(_encode({"ok": [self.subscriptions[market][0] for market in taken]}))
         if refused:
@@ -90,7 +85,6 @@ class Paper(Simulator):
 
     name = "paper"
     moves = 25
-    sessions: list[Line]  # type: ignore[assignment]
 
     def __init__(self, exchange: Exchange | None = None, *, access_token: str | None = None, **options: Any) -> None:
         super().__init__(exchange, **options)
@@ -105,18 +99,14 @@ class Paper(Simulator):
         return {"access_token": self._access_token}
 
     def new_login(self) -> dict[str, str]:
-        """A new access token; the former is dead from now on."""
         self._access_token = secrets.token_urlsafe(24)
         self._alive = True
-        self._cut()
+        self.cut()
         return self.credentials
 
     def expire_token(self) -> None:
         self._alive = False
-        self._cut()
-
-    def replace_session(self) -> None:
-        self.new_login()
+        self.cut()
 
     def accept(self, path: str, query: dict[str, str]) -> Session | Refused:
         if path != "/stream":
@@ -125,7 +115,7 @@ class Paper(Simulator):
             return Refused(401, b"Invalid token")
         if self.faults.max_sockets is not None and len(self.sessions) >= self.faults.max_sockets:
             return Refused(429, b"Too many connections")
-        return Line(self)
+        return Stream(self)
 
     def find(self, token: str) -> Market | None:
         if self._edition != self.exchange.edition:
@@ -145,19 +135,9 @@ class Paper(Simulator):
             known = self._rows[token, mode] = (market.updates, _encode(items))
         return known[1]
 
-    async def start(self, host: str = "127.0.0.1", rest_port: int = 0, ws_port: int = 0) -> None:
-        await super().start(host, rest_port, ws_port)
-        self._undo.append(self.exchange.on_order(self._ordered))
-
-    def _ordered(self, order: Order) -> None:
+    def ordered(self, order: Order) -> None:
         if order.owner == CLIENT_ID:
-            message = _encode({"order": _update(order)})
-            for session in list(self.sessions):
-                session.send_text(message)
-
-    def _cut(self) -> None:
-        for session in list(self.sessions):
-            session.close()
+            self.broadcast(_encode({"order": _update(order)}))
 
     def _token(self, contract: Contract) -> str:
         """Unique over all exchanges: the exchange's place in the list of codes, then its own number."""

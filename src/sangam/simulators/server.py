@@ -1,21 +1,15 @@
 """The plumbing that every simulated broker shares: REST by uvicorn, WebSockets by picows, one exchange behind them."""
 
 import asyncio
-import contextlib
 import logging
 import socket
-import struct
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-import uvicorn
 from picows import (
     WSCloseCode,
-    WSFrame,
     WSListener,
-    WSMsgType,
-    WSTransport,
     WSUpgradeRequest,
     WSUpgradeResponse,
     WSUpgradeResponseWithListener,
@@ -29,117 +23,11 @@ from starlette.types import Receive, Scope, Send
 from .exchange import Exchange
 from .faults import Faults, Line
 from .market import Market
+from .orders import Order
+from .rest import Application, Rest
+from .session import Refused, Session
 
 log = logging.getLogger("sangam.simulators")
-
-MAX_UNSENT = 4 << 20
-"""A client that leaves so many bytes unread misses updates, as at the brokers."""
-
-
-class Refused(NamedTuple):
-    """An upgrade that is not accepted."""
-
-    status: int
-    body: bytes = b""
-
-
-class Session(WSListener):
-    """One client's socket. Brokers add what they say in `received`, `tick` and `heartbeat`."""
-
-    def __init__(self, simulator: "Simulator") -> None:
-        self.simulator = simulator
-        self._transport: WSTransport | None = None
-        self._frozen = False
-        self._last = b""
-        self._watched: dict[Market, int] = {}
-
-    # --- for the brokers ----------------------------------------------------------------------------------------------
-
-    def received(self, text: bytes) -> None:
-        """A text message of the client."""
-
-    def moved(self, markets: list[Market]) -> None:
-        """These markets moved: tell the client what it subscribed."""
-
-    def heartbeat(self) -> None:
-        """Called every `heartbeat` seconds."""
-
-    def watch(self, market: Market) -> None:
-        if market not in self._watched:
-            self._watched[market] = 1
-            self.simulator.exchange.watch(market)
-
-    def unwatch(self, market: Market) -> None:
-        if self._watched.pop(market, None):
-            self.simulator.exchange.unwatch(market)
-
-    def send_text(self, payload: bytes) -> None:
-        self._send(WSMsgType.TEXT, payload)
-
-    def send_binary(self, payload: bytes) -> None:
-        self._send(WSMsgType.BINARY, payload)
-
-    @property
-    def congested(self) -> bool:
-        transport = self._transport
-        return transport is not None and transport.underlying_transport.get_write_buffer_size() > MAX_UNSENT
-
-    # --- faults -------------------------------------------------------------------------------------------------------
-
-    def close(self, code: WSCloseCode = WSCloseCode.GOING_AWAY) -> None:
-        if self._transport is not None:
-            self._transport.send_close(code)
-            self._transport.disconnect()
-
-    def reset(self) -> None:
-        if self._transport is not None:
-            raw = self._transport.underlying_transport
-            raw.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raw.abort()
-
-    def reset_mid_frame(self) -> None:
-        if self._transport is not None:
-            self._transport.underlying_transport.write(b"\x82\x7e\x10\x00" + b"\x00" * 100)
-            self.reset()
-
-    def send_damaged(self, payload: bytes) -> None:
-        if self._transport is not None:
-            self._transport.send(WSMsgType.BINARY, payload)
-
-    def last_frame(self) -> bytes:
-        return self._last
-
-    def freeze(self) -> None:
-        if self._transport is not None:
-            self._frozen = True
-            self._transport.underlying_transport.pause_reading()
-
-    # --- the socket ---------------------------------------------------------------------------------------------------
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self._transport = transport
-        self.simulator.sessions.append(self)
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type is WSMsgType.TEXT:
-            self.received(frame.get_payload_as_bytes())
-        elif frame.msg_type is WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code())
-            transport.disconnect()
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self._transport = None
-        if self in self.simulator.sessions:
-            self.simulator.sessions.remove(self)
-        for market in list(self._watched):
-            self.unwatch(market)
-
-    def _send(self, kind: WSMsgType, payload: bytes) -> None:
-        if self._transport is None or self._frozen or self.simulator.faults.mute:
-            return
-        if len(payload) > 1:
-            self._last = payload
-        self._transport.send(kind, payload)
 
 
 class Simulator:
@@ -172,7 +60,7 @@ class Simulator:
         self._heartbeat = heartbeat
         self._tasks: list[asyncio.Task[None]] = []
         self._undo: list[Callable[[], None]] = []
-        self._rest: _Rest | None = None
+        self._rest: Rest | None = None
         self._sockets: asyncio.Server | None = None
 
     # --- for the brokers ----------------------------------------------------------------------------------------------
@@ -192,11 +80,20 @@ class Simulator:
         """Decide about an upgrade."""
         raise NotImplementedError
 
+    def new_login(self) -> dict[str, str]:
+        """Log in anew: the former access token is dead from now on, its sockets are cut. Returns the credentials."""
+        raise NotImplementedError
+
     def expire_token(self) -> None:
+        """End the session: nobody is let in until `new_login`."""
         raise NotImplementedError
 
     def replace_session(self) -> None:
-        raise NotImplementedError
+        """Somebody else logs in."""
+        self.new_login()
+
+    def ordered(self, order: Order) -> None:
+        """A client's order changed."""
 
     def check(self) -> None:
         """Called after every step and with every heartbeat: what happens by the hour."""
@@ -208,6 +105,16 @@ class Simulator:
             for session in list(self.sessions):
                 if not session.congested:
                     session.moved(moved)
+
+    def broadcast(self, text: bytes) -> None:
+        """Send a text message to every socket."""
+        for session in list(self.sessions):
+            session.send_text(text)
+
+    def cut(self) -> None:
+        """Close every socket, as at the end of a session."""
+        for session in list(self.sessions):
+            session.close(WSCloseCode.OK)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -223,13 +130,13 @@ class Simulator:
         except OSError:
             listening.close()
             raise
-        self._rest = _Rest(self._application(), listening)
+        self._rest = Rest(self._application(), listening)
         await self._rest.start()
         self.hosts = {
             "api": f"http://{host}:{listening.getsockname()[1]}",
             "stream": f"ws://{host}:{self._sockets.sockets[0].getsockname()[1]}",
         }
-        self._undo.append(self.exchange.on_step(self.stepped))
+        self._undo += (self.exchange.on_step(self.stepped), self.exchange.on_order(self.ordered))
         self._spawn(self._beat())
         if self._run:
             self._spawn(self.exchange.run(self._rate, self._speed, self.moves))
@@ -288,7 +195,7 @@ class Simulator:
         response = WSUpgradeResponse.create_error_response(answer.status, answer.body or None)
         return WSUpgradeResponseWithListener(response, None)
 
-    def _application(self) -> Callable[[Scope, Receive, Send], Any]:
+    def _application(self) -> Application:
         inner = Starlette(routes=self.routes())
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -298,52 +205,3 @@ class Simulator:
                 await inner(scope, receive, send)
 
         return application
-
-
-class _Rest:
-    """uvicorn inside our loop: no signal handlers, no logs, stopped for certain."""
-
-    class _Server(uvicorn.Server):
-        def __init__(self, config: uvicorn.Config) -> None:
-            super().__init__(config)
-            self.up = asyncio.Event()
-            self.leave = asyncio.Event()
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            self.up.set()
-
-        async def main_loop(self) -> None:
-            """No ten wake-ups a second in a process that has better things to do."""
-            await self.on_tick(0)
-            await self.leave.wait()
-
-    def __init__(self, application: Callable[[Scope, Receive, Send], Any], listening: socket.socket) -> None:
-        config = uvicorn.Config(
-            application,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            date_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        self._server = self._Server(config)
-        self._listening = listening
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._listening]))
-        await self._server.up.wait()
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._server.leave.set()
-            await self._task
-            self._task = None
-        self._listening.close()

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
-from picows import WSCloseCode
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -20,7 +19,8 @@ from .exchange import Exchange, next_day_begins
 from .listing import Id
 from .market import Market
 from .orders import Order
-from .server import Refused, Session, Simulator
+from .server import Simulator
+from .session import Refused, Session
 
 MAX_SYMBOLS = 3000
 MAX_SOCKETS = 3
@@ -33,14 +33,9 @@ _HTTP_ERRORS = {429: "NetworkException", 502: "DataException", 503: "NetworkExce
 
 
 class Ticker(Session):
-    """One socket of the ticker. A subscription starts with the instrument's state in mode quote."""
+    """One socket of the ticker. A subscription (terms: token and mode) starts with the state in mode quote."""
 
     simulator: "Zerodha"
-
-    def __init__(self, simulator: "Zerodha") -> None:
-        super().__init__(simulator)
-        self.subscriptions: dict[Market, tuple[int, str]] = {}
-        """Market -> (instrument_token, mode)."""
 
     def received(self, text: bytes) -> None:
         if self.simulator.faults.swallow_subscriptions:
@@ -48,7 +43,7 @@ class Ticker(Session):
         try:
             self._obey(msgspec.json.decode(text))
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
-            self.tell("error", "Invalid message")
+            self.send_text(_text("error", "Invalid message"))
 
     def _obey(self, message: dict[str, Any]) -> None:
         action, value = message["a"], message["v"]
@@ -57,8 +52,7 @@ class Ticker(Session):
         elif action == "unsubscribe":
             for token in value:
                 if (market := self.simulator.find(int(token))) is not None:
-                    self.subscriptions.pop(market, None)
-                    self.unwatch(market)
+                    self.unsubscribe(market)
         elif action == "mode":
             mode, tokens = value
             if mode not in MODES:
@@ -72,10 +66,9 @@ class Ticker(Session):
             if market is None or market in self.subscriptions:
                 continue
             if len(self.subscriptions) >= MAX_SYMBOLS:
-                self.tell("error", f"Maximum of {MAX_SYMBOLS} instruments exceeded")
+                self.send_text(_text("error", f"Maximum of {MAX_SYMBOLS} instruments exceeded"))
                 break
-            self.subscriptions[market] = (token, "quote")
-            self.watch(market)
+            self.subscribe(market, (token, "quote"))
             added.append(market)
         self.moved(added)
 
@@ -84,7 +77,7 @@ class Ticker(Session):
         for token in tokens:
             market = self.simulator.find(token)
             if market is not None and market in self.subscriptions:
-                self.subscriptions[market] = (token, mode)
+                self.subscribe(market, (token, mode))
                 changed.append(market)
         self.moved(changed)
 
@@ -97,22 +90,18 @@ class Ticker(Session):
     def heartbeat(self) -> None:
         self.send_binary(HEARTBEAT)
 
-    def tell(self, kind: str, data: Any) -> None:
-        self.send_text(msgspec.json.encode({"type": kind, "data": data}))
-
 
 class Zerodha(Simulator):
     """One app (api key) of one user. The session dies at 06:00 IST of the exchange's clock; `new_login` makes one."""
 
     name = "zerodha"
-    sessions: list[Ticker]  # type: ignore[assignment]
 
     def __init__(self, exchange: Exchange | None = None, *, user_id: str = "AB1234", **options: Any) -> None:
         super().__init__(exchange, **options)
         self.user_id = user_id
         self._random = random.Random(f"{self.exchange.seed}/{user_id}")
-        self._api_key = self._text(16)
-        self._api_secret = self._text(32)
+        self._api_key = self._secret(16)
+        self._api_secret = self._secret(32)
         self._request_tokens: set[str] = set()
         self._edition = 0
         self._ids: dict[int, Id] = {}
@@ -132,25 +121,21 @@ class Zerodha(Simulator):
     # --- what tests and the hour do -----------------------------------------------------------------------------------
 
     def new_login(self) -> dict[str, str]:
-        """Log in anew: the former access token is dead from now on. Returns the credentials."""
-        self._access_token = self._text(32)
+        self._access_token = self._secret(32)
         self._alive = True
         self._expires = next_day_begins(self.exchange.now_ms)
-        self._cut()
+        self.cut()
         return self.credentials
 
     def request_token(self) -> str:
         """What the browser brings back from the login page: good for one `POST /session/token`."""
-        token = self._text(32)
+        token = self._secret(32)
         self._request_tokens.add(token)
         return token
 
     def expire_token(self) -> None:
         self._alive = False
-        self._cut()
-
-    def replace_session(self) -> None:
-        self.new_login()
+        self.cut()
 
     def check(self) -> None:
         if self._alive and self.exchange.now_ms >= self._expires:
@@ -158,14 +143,14 @@ class Zerodha(Simulator):
 
     def push_order(self, **fields: Any) -> None:
         """Send an order postback to all sockets of the user; `fields` are Kite's and override a plain one."""
-        data = {"user_id": self.user_id, "status": "OPEN", "order_id": self._text(15), "tag": None} | fields
-        self._tell("order", data)
+        data = {"user_id": self.user_id, "status": "OPEN", "order_id": self._secret(15), "tag": None} | fields
+        self.broadcast(_text("order", data))
 
     def push_message(self, text: str) -> None:
-        self._tell("message", text)
+        self.broadcast(_text("message", text))
 
     def push_error(self, text: str) -> None:
-        self._tell("error", text)
+        self.broadcast(_text("error", text))
 
     def token(self, symbol: str, exchange: str) -> int:
         """The instrument_token of a unified name today. Raises SymbolNotFound."""
@@ -197,22 +182,10 @@ class Zerodha(Simulator):
             known = self._packets[token, mode] = (market.updates, kite_wire.packet(market, token, mode))
         return known[1]
 
-    async def start(self, host: str = "127.0.0.1", rest_port: int = 0, ws_port: int = 0) -> None:
-        await super().start(host, rest_port, ws_port)
-        self._undo.append(self.exchange.on_order(self._ordered))
-
-    def _ordered(self, order: Order) -> None:
+    def ordered(self, order: Order) -> None:
         if order.owner == self.user_id:
             contract = self.exchange.market(order.symbol, order.exchange).contract
-            self._tell("order", kite_wire.postback(order, contract, self.exchange.token(contract)))
-
-    def _tell(self, kind: str, data: Any) -> None:
-        for session in list(self.sessions):
-            session.tell(kind, data)
-
-    def _cut(self) -> None:
-        for session in list(self.sessions):
-            session.close(WSCloseCode.OK)
+            self.broadcast(_text("order", kite_wire.postback(order, contract, self.exchange.token(contract))))
 
     def _index(self) -> dict[Id, int]:
         """Kite's tokens of today's contracts, both ways."""
@@ -224,7 +197,7 @@ class Zerodha(Simulator):
             self._packets.clear()
         return self._tokens
 
-    def _text(self, length: int) -> str:
+    def _secret(self, length: int) -> str:
         return "".join(self._random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=length))
 
     # --- REST ---------------------------------------------------------------------------------------------------------
@@ -256,7 +229,7 @@ class Zerodha(Simulator):
         self._request_tokens.discard(token)
         self.new_login()
         tokens = {"api_key": self._api_key, "access_token": self._access_token, "refresh_token": ""}
-        more = {"public_token": self._text(32), "enctoken": self._text(32), "silo": ""}
+        more = {"public_token": self._secret(32), "enctoken": self._secret(32), "silo": ""}
         when = {"login_time": kite_wire.moment(self.exchange.now_ms)}
         return _success(self._person() | tokens | more | when)
 
@@ -324,6 +297,11 @@ class Zerodha(Simulator):
             "avatar_url": None,
             "meta": {"demat_consent": "physical"},
         }
+
+
+def _text(kind: str, data: Any) -> bytes:
+    """A text frame of the ticker."""
+    return msgspec.json.encode({"type": kind, "data": data})
 
 
 def _success(data: Any) -> Response:

@@ -1,0 +1,61 @@
+"""uvicorn as a guest of our loop."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+Application = Callable[[Scope, Receive, Send], Any]
+
+
+class Rest:
+    """An application on a listening socket: no signal handlers, no access log, stopped for certain."""
+
+    class _Server(uvicorn.Server):
+        def __init__(self, config: uvicorn.Config) -> None:
+            super().__init__(config)
+            self.up = asyncio.Event()
+            self.leave = asyncio.Event()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            self.up.set()
+
+        async def main_loop(self) -> None:
+            """No ten wake-ups a second in a process that has better things to do."""
+            await self.on_tick(0)
+            await self.leave.wait()
+
+    def __init__(self, application: Application, listening: socket.socket) -> None:
+        config = uvicorn.Config(
+            application,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            date_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        self._server = self._Server(config)
+        self._listening = listening
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._listening]))
+        await self._server.up.wait()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._server.leave.set()
+            await self._task
+            self._task = None
+        self._listening.close()
