@@ -71,7 +71,7 @@ async def test_a_taken_port_is_an_os_error_and_leaves_nothing() -> None:
     before = asyncio.all_tasks()
     async with Paper(Exchange()) as first:
         port = int(first.hosts["stream"].rsplit(":", 1)[1])
-        with pytest.raises(OSError, match="(?i)address"):
+        with pytest.raises(OSError, match=r"(?i)address"):
             await Paper(Exchange()).start(ws_port=port)
     assert asyncio.all_tasks() == before
 
