@@ -66,7 +66,8 @@ async def test_commands_ask_the_server_that_holds_the_home(tmp_path: Path, run: 
         fields = ("--set", "api_key=k-123456", "--set", "access_token=t-123456")
         assert (await run("account", "login", "example", *fields))[0] == 0
         assert sessions == ["asha-example"]
-        assert "asha-example" in (await run("account", "list"))[1]
+        listed = await run("account", "list")
+        assert "asha-example" in listed[1], listed
         code, _, err = await run("key", "revoke", "zzz")
         assert (code, err.splitlines()[0]) == (1, "No API key with id 'zzz'. `sangam key list` shows the ids.")
 

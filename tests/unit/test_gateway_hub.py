@@ -110,7 +110,7 @@ class TestFanOut:
     def test_updates_nobody_wants_cost_nothing(self) -> None:
         world = World()
         world.hub.publish(99, b"{}")
-        assert world.hub.metrics()["messages_out"] == 0
+        assert world.hub.metrics()["messages_out_total"] == 0
 
 
 class TestEvents:

@@ -101,7 +101,7 @@ class TestSlowClient:
         world.loop.settle()
         assert prices(slow) == [("A", 98), ("B", 99)]
         assert world.hub.metrics()["slow_clients"] == 0
-        assert world.hub.metrics()["conflated"] == 98
+        assert world.hub.metrics()["conflated_total"] == 98
         assert slow.ask(action="get_stats")["conflated"] == 98
         world.publish("C", b'{"n":100}')
         world.loop.advance(2)

@@ -140,7 +140,7 @@ class TestSubscribe:
             ({"symbol": "A"}, "At least one symbol must be specified"),
             ({"symbols": "A"}, "symbols must be a list"),
             ({"symbol": "A", "exchange": "N", "interval": 20}, "allowed are 0, 50, 100, 250, 500, 1000"),
-            ({"symbol": "A", "exchange": "N", "interval": 50.0}, "interval must be a whole number"),
+            ({"symbol": "A", "exchange": "N", "interval": 50.0}, "Invalid interval 50.0; allowed are 0, 50"),
             ({"symbol": "A", "exchange": "N", "depth": True}, "depth must be a whole number"),
         ],
     )

@@ -300,7 +300,7 @@ class TestMisbehaviour:
             for _ in range(50):
                 heard += 1
                 assert (await hear(good))["data"]["n"] == heard
-            return server.gateway.metrics()["cut"] == 1
+            return server.gateway.metrics()["cut_total"] == 1
 
         await wait_for(stream, 20, "the cut")
         assert server.gateway.metrics()["slow_clients"] == 0

@@ -4,7 +4,7 @@ A key reads ``sangam_<id>_<secret>``: the id may appear in lists and logs, the s
 
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from sqlalchemy import Row, insert, select, update
@@ -45,6 +45,7 @@ class Keys:
         self._clock = clock
         self._pepper = vault.derive("api keys")
         self._keys: dict[bytes, ApiKey] = {}
+        self._listeners: list[Callable[[str], object]] = []
         with database.begin() as connection:
             for row in connection.execute(select(api_keys)):
                 self._keys[row.hash] = _from_row(row)
@@ -104,8 +105,17 @@ class Keys:
         """From now on this key opens nothing. Revoking twice changes nothing."""
         for digest, key in self._keys.items():
             if key.id == identifier:
-                return key if key.revoked_at else self._change(digest, revoked_at=self._clock.now_ms())
+                if key.revoked_at:
+                    return key
+                revoked = self._change(digest, revoked_at=self._clock.now_ms())
+                for listener in self._listeners:
+                    listener(identifier)
+                return revoked
         raise InvalidInput(f"No API key with id '{identifier}'. `sangam key list` shows the ids.")
+
+    def on_revoked(self, listener: Callable[[str], object]) -> None:
+        """Hear the id of each key that is revoked, in the caller's thread."""
+        self._listeners.append(listener)
 
     def _hash(self, text: str) -> bytes:
         return hmac.digest(self._pepper, text.encode("utf-8", "surrogatepass"), "sha256")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import socket
 from collections.abc import Generator
@@ -60,6 +61,7 @@ async def serve_api(
         ssl_keyfile=tls_key,
         timeout_graceful_shutdown=5,
     )
+    logging.getLogger("uvicorn.access").propagate = True  # another server of this process may have switched it off
     try:
         config.load()
     except OSError as error:

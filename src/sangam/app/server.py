@@ -116,6 +116,8 @@ class App:
             settings.websocket_host, settings.websocket_port, _tls(settings), auto_port=auto_port
         )
         stack.push_async_callback(self._gateway.stop)
+        here = asyncio.get_running_loop()
+        self._accounts.keys.on_revoked(lambda key: here.call_soon_threadsafe(self._gateway.revoke, key))
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
         logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded)

@@ -83,7 +83,7 @@ def _connect(home: Home, run: RunInfo | None, settings: Settings) -> httpx.Clien
     verify: ssl.SSLContext | bool = trust(settings) if run.tls else False
     client = httpx.Client(base_url=run.api_url, headers={"X-API-KEY": key}, verify=verify, timeout=30, trust_env=False)
     try:
-        client.get("/health")
+        client.get("/health", headers={"X-API-KEY": ""})
     except httpx.TransportError:
         client.close()
         return None

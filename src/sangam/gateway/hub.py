@@ -8,6 +8,7 @@ from functools import partial
 
 from sangam.feed.port import AccountHealth, Dialect
 from sangam.model.clock import Clock
+from sangam.model.enums import INTERVALS_MS
 from sangam.model.instrument import Level
 
 from . import protocol
@@ -15,7 +16,7 @@ from .chores import Timers
 from .delivery import Delivery
 from .lanes import Key, Lane, Windows
 from .outbox import Backlog, Outbox
-from .settings import INTERVALS_MS, GatewaySettings
+from .settings import GatewaySettings
 
 _REMEMBERED_ORDERS = 10_000
 
@@ -132,11 +133,11 @@ class Hub:
     def metrics(self) -> dict[str, int]:
         delivery = self.delivery
         return {
-            "messages_out": delivery.messages,
-            "bytes_out": delivery.bytes,
-            "conflated": delivery.conflated,
+            "messages_out_total": delivery.messages,
+            "bytes_out_total": delivery.bytes,
+            "conflated_total": delivery.conflated,
             "slow_clients": delivery.slow,
-            "order_events": self._order_events,
+            "order_events_total": self._order_events,
             "wants": len(self._wants),
             "lanes": sum(map(len, self._wants.values())),
             "cohorts": delivery.cohorts.count,

@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from sangam.feed.port import Dialect
-from sangam.model.enums import Mode
+from sangam.model.enums import INTERVALS_MS, Mode
 from sangam.model.errors import InvalidInput
-
-from .settings import INTERVALS_MS
 
 Fields = Mapping[str, Any]
 
@@ -222,19 +220,27 @@ def _interval(row: Fields, default: int | None) -> int | None:
     value = row.get("interval")
     if value is None:
         return default
-    interval = _whole("interval", value)
+    interval = _number(value)
     if interval not in INTERVALS_MS:
         allowed = ", ".join(map(str, INTERVALS_MS))
-        raise Reject("INVALID_PARAMETERS", f"Invalid interval {interval}; allowed are {allowed} milliseconds")
+        raise Reject("INVALID_PARAMETERS", f"Invalid interval {_shown(value)}; allowed are {allowed} milliseconds")
     return interval
 
 
 def _whole(name: str, value: object) -> int:
+    number = _number(value)
+    if number is None:
+        raise Reject("INVALID_PARAMETERS", f"{name} must be a whole number, not {_shown(value)}")
+    return number
+
+
+def _number(value: object) -> int | None:
+    """A whole number, as a number or as a text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
         return int(value)
-    raise Reject("INVALID_PARAMETERS", f"{name} must be a whole number, not {_shown(value)}")
+    return None
 
 
 def _shown(value: object) -> str:

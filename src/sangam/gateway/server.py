@@ -127,7 +127,7 @@ class Gateway:
             **self.hub.metrics(),
             "connections": len(self.connections),
             "connections_total": self._connected_ever,
-            "cut": self.cut,
+            "cut_total": self.cut,
         }
 
     def entered(self, connection: Connection) -> None:

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-INTERVALS_MS = (0, 50, 100, 250, 500, 1000)
-"""The send intervals a client may ask for; 0 is every update."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewaySettings:
