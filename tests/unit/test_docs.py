@@ -1,0 +1,296 @@
+"""The pages say what the code does: names, numbers and examples in README and docs are compared with it."""
+
+import ast
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from picows import WSCloseCode
+from tests.gateway_support import authenticate
+from tests.support import ROOT
+
+from sangam.accounts.demo import Demo
+from sangam.app.loop import LagMeter
+from sangam.app.observe import Observer
+from sangam.brokers import registry
+from sangam.brokers.contract import BrokerSpec, Confirmed, Ctx, Endpoint, Reply, RowRefused, Send, Session
+from sangam.cli.welcome import welcome_text
+from sangam.feed.feed import Feed
+from sangam.feed.order_news import order_message
+from sangam.gateway import protocol
+from sangam.gateway.server import Gateway
+from sangam.gateway.session import _HANDLERS
+from sangam.gateway.settings import Close, GatewaySettings
+from sangam.model.calendar import Calendar
+from sangam.model.clock import SystemClock
+from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode
+from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
+from sangam.model.identity import AccountInfo
+from sangam.model.instrument import Instrument, Level
+from sangam.model.market import Fields, OrderUpdate, Patch
+from sangam.prices.prices import Prices
+from sangam.settings import Settings
+from sangam.store.home import RunInfo
+from sangam.transport.http import HttpDriver
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def page(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(page(name)) if kind == language]
+
+
+def examples() -> list[dict[str, Any]]:
+    """Every JSON message of the protocol's page, one per line."""
+    return [json.loads(line) for block in blocks("docs/websocket.md", "json") for line in block.splitlines()]
+
+
+def section(name: str, heading: str) -> str:
+    return re.split(r"^#{2,3} ", page(name).split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def names_in_tables(text: str) -> set[str]:
+    """What stands in backquotes in the first cell of a table's rows."""
+    return {name for row in re.findall(r"^\|([^|]+)\|", text, re.MULTILINE) for name in re.findall(r"`([^`]+)`", row)}
+
+
+# --- links ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_resolve(path: Path) -> None:
+    for target in LINK.findall(path.read_text(encoding="utf-8")):
+        if target.startswith("https://"):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), f"{path.name} links to {target}"
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}, target
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached = {(ROOT / target).resolve() for target in LINK.findall(page("README.md"))}
+    assert {path for path in PAGES if path.parent.name == "docs"} <= reached
+
+
+# --- README -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_make_targets_of_the_pages_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
+    named = {word for path in PAGES for word in re.findall(r"(?:^|`|\$ )make ([a-z]+)", path.read_text("utf-8"), re.M)}
+    assert {"serve", "test"} <= named <= targets
+
+
+def test_the_readme_lists_every_broker_and_what_it_streams() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.+)\|$", page("README.md"), re.MULTILINE))
+    specs = {spec.name: spec for spec in registry.load()}
+    assert rows.keys() == specs.keys()
+    for name, spec in specs.items():
+        carried = {mode.label for stream in spec.streams for mode in stream.carries.modes}
+        assert all(label in rows[name] for label in carried)
+        assert all(f"`{alias}`" in rows[name] for alias in spec.aliases)
+
+
+def test_the_readme_shows_the_welcome_as_it_is() -> None:
+    shown = next(block for block in blocks("README.md", "") if "make serve\n" in block and "API key" in block)
+    key = re.search(r"sangam_\w+", shown)
+    assert key is not None
+    run = RunInfo(pid=1, api_host="127.0.0.1", api_port=5000, websocket_host="127.0.0.1", websocket_port=8765)
+    welcome = welcome_text(run, Demo(key[0], None, True)).split("\nStream it", 1)[0].strip()
+    assert welcome in shown
+
+
+# --- operations -------------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = re.findall(r"^\| (`[A-Z].+?) \| (.*?) \|", section("docs/operations.md", "Settings"), re.MULTILINE)
+    told: dict[str, str] = {}
+    for names, defaults in rows:
+        variables = re.findall(r"`(\w+)`", names)
+        values = [value.strip(" `") for value in defaults.split(",")]
+        told |= zip(variables, values * len(variables) if len(values) == 1 else values, strict=False)
+    assert told.keys() == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, (int, float)) or name.endswith("_host"):
+            assert told[name.upper()] == (str(field.default).removesuffix(".0")), name
+
+
+async def test_every_figure_of_the_house_is_documented() -> None:
+    lag, clock = LagMeter(), SystemClock()
+    feed = Feed(HttpDriver(clock).run, Prices(), clock, Calendar())
+    figures = Observer(feed, Gateway(feed, authenticate, brokers=[]), lag).metrics()
+    await lag.stop()
+    assert {f"sangam_{name}" for name in figures} <= names_in_tables(section("docs/operations.md", "Monitoring"))
+
+
+# --- the protocol -----------------------------------------------------------------------------------------------------
+
+SPOKEN = [ROOT / "src/sangam/gateway", ROOT / "src/sangam/feed"]
+
+
+def error_codes() -> set[str]:
+    """Every literal that looks like a code, and the codes of the errors that are passed on."""
+    codes = {AuthError.code, SymbolNotFound.code}
+    for path in (path for folder in SPOKEN for path in folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", str(node.value)):
+                codes.add(str(node.value))
+    return codes
+
+
+def close_codes() -> set[int]:
+    named = re.findall(r"WSCloseCode\.([A-Z_]+)", (ROOT / "src/sangam/gateway/server.py").read_text(encoding="utf-8"))
+    own = {value for name, value in vars(Close).items() if name.isupper()}
+    return own | {int(WSCloseCode[name].value) for name in named}
+
+
+def test_every_action_is_documented() -> None:
+    documented = set(re.findall(r"`(\w+)`", page("docs/websocket.md").split("\n## ", 1)[0]))
+    assert set(_HANDLERS) | set(protocol._ALIASES) <= documented
+
+
+def test_every_error_code_is_documented_and_none_else() -> None:
+    assert names_in_tables(section("docs/websocket.md", "Errors")) == error_codes()
+
+
+def test_every_close_code_is_documented_and_none_else() -> None:
+    table = section("docs/websocket.md", "Limits and closes")
+    assert {int(code) for code in re.findall(r"^\| (\d{4}) \|", table, re.MULTILINE)} == close_codes()
+
+
+def test_features_states_and_intervals_are_documented() -> None:
+    features = section("docs/websocket.md", "Features")
+    assert names_in_tables(features) == protocol.FEATURES
+    assert {f"`{state.value}`" for state in AccountState} <= set(re.findall(r"`\w+`", features))
+    assert names_in_tables(section("docs/architecture.md", "States")) == {state.value for state in AccountState}
+    assert ", ".join(map(str, INTERVALS_MS)) in section("docs/websocket.md", "Subscribe")
+
+
+def test_the_limits_are_those_of_the_gateway() -> None:
+    limits = GatewaySettings()
+    table = section("docs/websocket.md", "Limits and closes")
+    slow = section("docs/websocket.md", "Slow clients")
+    for text in (
+        f"| {limits.auth_grace:g} s (`WS_AUTH",
+        f"authenticating | {limits.max_messages_unauthenticated} |",
+        f"{limits.max_message} bytes (`WS_MAX",
+        f"; {limits.max_message_unauthenticated} bytes before",
+        f"| {limits.message_rate} (`WS_MAX",
+        f", {limits.message_burst} at once",
+        f"after {limits.max_refused_messages} of these {Close.FLOOD}",
+        f"| {limits.max_subscriptions} per client",
+        f"| {limits.write_high} bytes",
+        f"| {limits.ping_timeout:g} s (`WS_PING_TIMEOUT`); pings every {limits.ping_interval:g} s",
+    ):
+        assert text in table, text
+    for text in (
+        f"{limits.write_high} bytes",
+        f"{limits.max_backlog} bytes",
+        f"{limits.max_backlog_events} acks",
+        f"for {limits.stuck_seconds:g} s",
+        f"with {Close.SLOW_CONSUMER}",
+    ):
+        assert text in slow, text
+    assert f"{limits.join_seconds * 1000:g} ms" in section("docs/websocket.md", "Intervals")
+    assert f"{limits.bad_key_delay:g} s later" in section("docs/websocket.md", "Authenticate")
+
+
+def test_every_data_field_is_documented_and_shown() -> None:
+    shown = next(row["data"] for row in examples() if row.get("type") == "market_data" and row["mode"] == Mode.DEPTH)
+    documented = names_in_tables(section("docs/websocket.md", "Market data"))
+    unified = set(Fields.__annotations__)
+    assert unified <= documented
+    assert set(shown) - {"symbol", "exchange", "mode"} == documented
+    assert unified <= set(shown)
+
+
+def test_the_order_update_has_the_fields_that_are_sent() -> None:
+    shown = next(row for row in examples() if row.get("type") == "order_update")
+    update = OrderUpdate(order_id="", brsymbol="", brexchange="", action="", quantity=0, status="")
+    assert list(shown) == list(msgspec.json.decode(order_message(update, AccountInfo("a", "u", "b"), None)))
+
+
+def test_requests_in_the_page_are_understood() -> None:
+    requests = [row for row in examples() if "action" in row and "type" not in row]
+    assert len(requests) >= 5
+    for row in requests:
+        message = protocol.decode(json.dumps(row).encode())
+        assert message is not None
+        assert message.action in _HANDLERS
+    authenticate, subscribe, unsubscribe = requests[:3]
+    assert protocol.parse_credentials(authenticate).features == protocol.FEATURES
+    assert [(entry.symbol, entry.mode, entry.interval) for entry in protocol.parse_subscribe(subscribe)] == [
+        ("SBIN", Mode.LTP, 1000),
+        ("NOPE", Mode.LTP, 250),
+    ]
+    assert protocol.parse_unsubscribe(unsubscribe)[0].mode is Mode.LTP
+
+
+def test_the_recipe_for_gaps_works() -> None:
+    space: dict[str, Any] = {}
+    exec(blocks("docs/websocket.md", "python")[0], space)  # noqa: S102 - our own page
+
+    def verdicts(*messages: tuple[int, int], interval: int = 0) -> list[str]:
+        state, said = None, []
+        for epoch, seq in messages:
+            verdict, state = space["follow"](state, {"data": {"epoch": epoch, "seq": seq}}, interval)
+            said.append(verdict)
+        return said
+
+    assert verdicts((7, 4), (7, 5), (7, 8), (9, 9)) == ["first", "next", "gap", "discontinuity"]
+    assert verdicts((7, 4), (7, 8), interval=50) == ["first", "next"]
+
+
+# --- adding a broker --------------------------------------------------------------------------------------------------
+
+
+def test_the_broker_in_the_page_is_one() -> None:
+    space: dict[str, Any] = {}
+    exec(blocks("docs/adding-a-broker.md", "python")[0], space)  # noqa: S102 - our own page
+    spec = space["SPEC"]
+    assert isinstance(spec, BrokerSpec)
+    session, ctx = Session(account="a", broker="example", generation=1, secrets={"access_token": "t"}), Ctx(0, bytes)
+
+    login = spec.login.check(session, ctx)
+    request = next(login)
+    assert not isinstance(request, list)
+    assert spec.check(request, Reply(200, {}, {"id": "AB1"})) == {"id": "AB1"}
+    with pytest.raises(StopIteration) as done:
+        login.send({"id": "AB1"})
+    assert done.value.value == "AB1"
+    with pytest.raises(SessionExpired):
+        spec.check(request, Reply(401, {}, None))
+
+    share, refused = spec.instruments.parse([b"7,SBIN,0.05\n8,,1\n"])
+    assert isinstance(share, Instrument)
+    assert (share.exchange, refused) == (Exchange.NSE, RowRefused("no symbol", "8,,1"))
+
+    stream = spec.streams[0]
+    codec = stream.codec(session, Endpoint(url="wss://x"), ctx)
+    key = stream.key(share)
+    assert list(codec.update({key: Level(Mode.LTP)})) == [Send('{"add": ["7"]}', ("7",)), Confirmed(("7",))]
+    assert list(codec.update({})) == [Send('{"drop": ["7"]}')]
+    assert list(codec.received('["7", 62550]')) == [Patch("7", {"ltp": 625.5})]
+    for bad in ("", "{", "7", "[1]", "null", b"\xff"):
+        with pytest.raises(DecodeError):
+            codec.received(bad)
+
+
+def test_the_files_named_for_a_broker_are_those_of_the_model_to_follow() -> None:
+    named = names_in_tables(page("docs/adding-a-broker.md").split("```", 1)[0])
+    assert all((ROOT / "src/sangam/brokers/zerodha" / name).is_file() for name in named)
