@@ -51,8 +51,8 @@ class Timing:
 class Owner:
     """Who hears of a connection; calls come from the loop and must not raise.
 
-    `patched` is the hot path; `told` hears everything else a codec tells; `changed` hears that the state is another
-    one; `expects_data` says whether an exchange of this connection's instruments is in session."""
+    `patched` is the hot path; `told` hears everything else a codec tells; `changed` hears that the state or its
+    reason is another one; `expects_data` says whether an exchange of this connection's instruments is in session."""
 
     patched: Callable[[Patch], None]
     told: Callable[[Event], None]
@@ -210,7 +210,7 @@ class Connection:
         self._to(state, reason)
 
     def _to(self, state: SocketState, detail: str) -> None:
-        if self.state is not state:
+        if (self.state, self.detail) != (state, detail):
             self.state, self.detail = state, detail
             self._owner.changed(self)
 

@@ -1,0 +1,298 @@
+"""A whole server between fault proxies and clients, with a witness whose stream no fault may touch."""
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import json
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import httpx
+import pytest
+from tests.support import wait_for
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from sangam.accounts.admin import Admin
+from sangam.app.server import App
+from sangam.model.calendar import AlwaysOpen, Calendar
+from sangam.model.clock import IST
+from sangam.model.enums import Exchange as Code
+from sangam.settings import load_settings
+from sangam.simulators.exchange import Exchange
+from sangam.simulators.market import Market
+from sangam.simulators.zerodha import Zerodha
+from sangam.store.home import Home
+from sangam.transport.socket import Timing
+
+from .proxy import FaultProxy
+
+TUESDAY = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
+QUICK = Timing(stale_after=0.8, stuck_after=1.6, check=0.05, settled=0.3, backoff_first=0.05, backoff_cap=0.2)
+SYMBOLS = ("SBIN", "RELIANCE", "INFY")
+PATIENCE = 1.5
+"""Seconds that a healthy client may hear nothing; its market moves ten times a second and more."""
+
+_DESCRIPTORS = Path("/proc/self/fd")
+
+
+def descriptors() -> int:
+    """How many this process has open; 0 where the system does not say."""
+    return len(os.listdir(_DESCRIPTORS)) if _DESCRIPTORS.exists() else 0
+
+
+class ShiftedClock:
+    """The real clock at an hour of our own."""
+
+    def __init__(self, start: datetime) -> None:
+        self._ahead = 0
+        self.jump(start)
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self._ahead
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def jump(self, moment: datetime) -> None:
+        self._ahead += int(moment.timestamp() * 1000) - self.now_ms()
+
+
+class Tick(NamedTuple):
+    """One update as a client got it; `at` is monotonic seconds."""
+
+    at: float
+    symbol: str
+    data: Mapping[str, Any]
+
+
+class Client:
+    """A well-behaved client that keeps what it hears."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.ticks: list[Tick] = []
+        self.states: list[str] = []
+        self.news: list[dict[str, Any]] = []
+        self._numbers = itertools.count(1)
+        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def login(cls, port: int, key: str) -> AsyncIterator[Self]:
+        async with connect(f"ws://127.0.0.1:{port}", compression=None, ping_interval=None, max_queue=None) as socket:
+            client = cls(socket)
+            listening = asyncio.create_task(client._listen())
+            try:
+                answer = await client.ask("authenticate", api_key=key, features=["feed_state", "refusals"])
+                assert answer["status"] == "success", answer
+                yield client
+            finally:
+                await socket.close()
+                await listening
+
+    async def ask(self, action: str, **fields: object) -> dict[str, Any]:
+        """Say something and return its answer."""
+        number = f"r{next(self._numbers)}"
+        answer = self._answers[number] = asyncio.get_running_loop().create_future()
+        await self.socket.send(json.dumps({"action": action, "request_id": number, **fields}))
+        return await asyncio.wait_for(answer, 10)
+
+    async def subscribe(
+        self, *symbols: str, exchange: str = "NSE", mode: str = "Quote", **fields: object
+    ) -> dict[str, Any]:
+        rows = [{"symbol": symbol, "exchange": exchange} for symbol in symbols]
+        return await self.ask("subscribe", symbols=rows, mode=mode, **{"interval": 0, **fields})
+
+    async def hears(self, count: int = 1, *symbols: str, timeout: float = 10.0) -> None:
+        """Wait for so many more updates, of each symbol where some are named."""
+        start = len(self.ticks)
+
+        def enough() -> bool:
+            fresh = [tick.symbol for tick in self.ticks[start:]]
+            return all(fresh.count(symbol) >= count for symbol in symbols) if symbols else len(fresh) >= count
+
+        await wait_for(enough, timeout, f"{count} updates of {symbols or 'anything'}")
+
+    async def reaches(self, state: str, timeout: float = 10.0) -> None:
+        """Wait until the newest feed state told is this one."""
+        await wait_for(lambda: self.states[-1:] == [state], timeout, f"the feed to be {state}")
+
+    def newest(self, symbol: str) -> Mapping[str, Any]:
+        return next(tick.data for tick in reversed(self.ticks) if tick.symbol == symbol)
+
+    def longest_silence(self, since: float) -> float:
+        heard = [since, *(tick.at for tick in self.ticks if tick.at > since), time.monotonic()]
+        return max(later - earlier for earlier, later in itertools.pairwise(heard))
+
+    async def _listen(self) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self.socket:
+                told = json.loads(text)
+                if told.get("type") == "market_data":
+                    self.ticks.append(Tick(time.monotonic(), told["symbol"], told["data"]))
+                elif (answer := self._answers.pop(told.get("request_id", ""), None)) is not None:
+                    answer.set_result(told)
+                elif told.get("type") == "feed_state":
+                    self.states.append(told["state"])
+                else:
+                    self.news.append(told)
+
+
+class Rig:
+    """The server (`app`), its broker (`simulator`) behind the proxies `stream` and `rest`, a `trader` who listens to
+    `SYMBOLS` there, and a `witness` at another broker."""
+
+    app: App
+    account: str
+    key: str
+    trader: Client
+    witness: Client
+
+    def __init__(self, log: pytest.LogCaptureFixture) -> None:
+        self.log = log
+        self.clock = ShiftedClock(TUESDAY)
+        self.exchange = Exchange(clock=self.clock, pace=20)
+        self.simulator = Zerodha(self.exchange, run=True, heartbeat=0.2)
+
+    @property
+    def port(self) -> int:
+        assert self.app.run is not None
+        return self.app.run.websocket_port
+
+    async def start(
+        self, stack: AsyncExitStack, home: Path, calendar: Calendar, logged_in: bool, **settings: object
+    ) -> None:
+        await stack.enter_async_context(self.simulator)
+        ports = {name: int(url.rpartition(":")[2]) for name, url in self.simulator.hosts.items()}
+        self.stream = await stack.enter_async_context(FaultProxy(ports["stream"]))
+        self.rest = await stack.enter_async_context(FaultProxy(ports["api"]))
+        told = {"sangam_home": home, "api_port": 0, "websocket_port": 0, "valid_brokers": "paper,zerodha", **settings}
+        self.app = App(
+            load_settings(None, **told),
+            stack.enter_context(Home(home)),
+            clock=self.clock,
+            calendar=calendar,
+            timing=QUICK,
+        )
+        stack.push_async_callback(self.app.stop)
+        await self.app.start()
+        hosts = {"api": f"http://127.0.0.1:{self.rest.port}", "stream": f"ws://127.0.0.1:{self.stream.port}"}
+        fields = self.credentials if logged_in else {**self.credentials, "access_token": "of yesterday"}
+        added = self.admin("account/add", user="asha", broker="zerodha", fields=fields, hosts=hosts)
+        self.account = added["account"]
+        self.key = self.admin("key/create", user="asha")["api_key"]
+        assert self.app.demo is not None
+        self.witness = await stack.enter_async_context(Client.login(self.port, self.app.demo.api_key))
+        await self.witness.subscribe("HDFCBANK", "TCS", "ITC", "SBIN", "RELIANCE")
+        self.trader = await stack.enter_async_context(Client.login(self.port, self.key))
+        await self.trader.subscribe(*SYMBOLS)
+        await self.witness.hears()
+        if logged_in:
+            await self.trader.hears(1, *SYMBOLS)
+            self.trader.states.clear()
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What the user types in after a login at the broker."""
+        return {name: self.simulator.credentials[name] for name in ("api_key", "access_token")}
+
+    def admin(self, verb: str, **arguments: object) -> dict[str, Any]:
+        return Admin(self.app._accounts).call(verb, arguments)
+
+    def login(self) -> None:
+        """The user types in what the broker gave today."""
+        self.admin("account/login", account=self.account, fields=self.credentials)
+
+    # --- what must hold -----------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def trouble(self, *unharmed: Client, resumes: bool = True) -> AsyncIterator[None]:
+        """Around a fault and its end: the witness (and whoever else is named) hears its market all the time, the
+        trader's stream goes on, under a new epoch where it was cut, and no descriptor or task stays behind."""
+        before, tasks, begun = descriptors(), len(asyncio.all_tasks()), time.monotonic()
+        epochs = {symbol: self.trader.newest(symbol)["epoch"] for symbol in SYMBOLS} if resumes else {}
+        yield
+        await wait_for(
+            lambda: all(self.trader.newest(symbol)["epoch"] > epoch for symbol, epoch in epochs.items()),
+            what="a new epoch of every symbol",
+        )
+        for client in (self.witness, *unharmed):
+            assert client.longest_silence(begun) < PATIENCE
+        await self.settles(before, tasks)
+
+    async def settles(self, descriptors_before: int, tasks_before: int) -> None:
+        """Idle HTTP connections live for five seconds."""
+
+        def settled() -> bool:
+            gc.collect()
+            return descriptors() <= descriptors_before and len(asyncio.all_tasks()) <= tasks_before
+
+        await wait_for(settled, 8, f"{descriptors_before} descriptors and {tasks_before} tasks")
+
+    def health(self) -> dict[str, Any]:
+        """The account's row of /health."""
+        rows = {row["account"]: row for row in self.app._observer.health()["accounts"]}
+        row: dict[str, Any] = rows[self.account]
+        return row
+
+    async def shown(self) -> list[tuple[str, str]]:
+        """(state, detail) of the account as `/health` and as `get_broker_info` tell them, and whether they agree."""
+        assert self.app.run is not None
+        async with httpx.AsyncClient(trust_env=False) as http:
+            health = (await http.get(f"{self.app.run.api_url}/health", headers={"X-API-KEY": self.key})).json()
+        info = await self.trader.ask("get_broker_info")
+        own = [row for row in health["accounts"] if row["account"] == self.account]
+        own += [row for row in info["accounts"] if row["id"] == self.account]
+        return [(row["state"], row["detail"]) for row in own]
+
+    def logged(self, pattern: str, level: str = "") -> bool:
+        return any(
+            re.search(pattern, record.getMessage()) and level in ("", record.levelname) for record in self.log.records
+        )
+
+    def master_version(self) -> str:
+        master = self.app._feed.master(self.account)
+        return master.version if master else ""
+
+    async def instruments_file(self, lines: int) -> bytes:
+        """The beginning of what the broker lists today."""
+        known = self.simulator.credentials
+        headers = {"Authorization": f"token {known['api_key']}:{known['access_token']}"}
+        async with httpx.AsyncClient(trust_env=False, headers=headers) as http:
+            whole = await http.get(f"{self.simulator.hosts['api']}/instruments")
+        return b"".join(whole.content.splitlines(keepends=True)[:lines])
+
+    def market(self, symbol: str) -> Market:
+        return self.exchange.market(symbol, Code.NSE)
+
+    def streams_truly(self, symbol: str) -> bool:
+        """Whether the trader's newest update is of that very instrument: yesterday's close names it."""
+        market = self.market(symbol)
+        return bool(self.trader.newest(symbol)["close"] == market.rupees(market.close))
+
+
+@asynccontextmanager
+async def rig(
+    home: Path,
+    log: pytest.LogCaptureFixture,
+    calendar: Calendar | None = None,
+    logged_in: bool = True,
+    **settings: object,
+) -> AsyncIterator[Rig]:
+    """A running rig, with everything streaming if `logged_in`; at its end nothing of it is left."""
+    log.set_level("INFO", "sangam")
+    gc.collect()
+    before, tasks = descriptors(), len(asyncio.all_tasks())
+    built = Rig(log)
+    async with AsyncExitStack() as stack:
+        await built.start(stack, home, calendar or AlwaysOpen(), logged_in, **settings)
+        yield built
+    await built.settles(before, tasks)
