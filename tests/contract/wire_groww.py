@@ -57,7 +57,7 @@ def open_stream(session: Session, ctx: Ctx) -> Operation[Endpoint]:
     body = {"socketKey": nkey.public_key(seed)}
     reply = yield Request(method="POST", host="api", path="/api/apex/v1/socket/token/create/", json=body)
     return Endpoint(
-        url=session.hosts.get("stream", HOSTS["stream"]),
+        url=session.host("stream", HOSTS),
         framing="nats",
         framing_options={"jwt": reply["token"], "seed": seed},
         facts={"subscription_id": reply["subscriptionId"]},

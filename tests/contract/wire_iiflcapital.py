@@ -60,7 +60,7 @@ def open_stream(session: Session, ctx: Ctx) -> Operation[Endpoint]:
     claims = token.split(".")[1]
     user = msgspec.json.decode(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["preferred_username"]
     login = {"client_id": f"sangam{ctx.random(6).hex()}", "username": user, "password": f"OPENID~~{token}~"}
-    url = session.hosts.get("stream", HOSTS["stream"])
+    url = session.host("stream", HOSTS)
     return done(Endpoint(url=url, framing="mqtt", framing_options={**login, "keep_alive": 20}))
 
 

@@ -61,7 +61,7 @@ def open_stream(session: Session, ctx: Ctx) -> Operation[Endpoint]:
     token = f"{session.secrets['api_key']}:{session.secrets['access_token']}"
     return done(
         Endpoint(
-            url=f"{session.hosts.get('stream', HOSTS['stream'])}?token={token}&version=3.1",
+            url=f"{session.host('stream', HOSTS)}?token={token}&version=3.1",
             dead_credential=frozenset({401, 403, 4001}),
         )
     )

@@ -68,7 +68,7 @@ def check(request: Request, reply: Reply) -> Any:
 
 def open_stream(session: Session, ctx: Ctx) -> Operation[Endpoint]:
     login = f"token={session.secrets['md_token']}&userID={session.client_id}&publishFormat=JSON&broadcastMode=Full"
-    url = f"{session.hosts.get('stream', HOSTS['stream'])}{MD}/socket.io/?{login}&transport=websocket&EIO=3"
+    url = f"{session.host('stream', HOSTS)}{MD}/socket.io/?{login}&transport=websocket&EIO=3"
     return done(Endpoint(url=url, framing="socketio", framing_options={"eio": 3}))
 
 

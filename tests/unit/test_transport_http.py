@@ -185,7 +185,6 @@ async def test_public_files_are_asked_for_without_credentials(house: House) -> N
 
 def test_hosts_come_from_the_session_then_the_table_or_stand_for_themselves() -> None:
     spec = toy_spec()
-    assert base_url(spec, None, "api") == "http://127.0.0.1:1"
     assert base_url(spec, session_for(5), "api") == "http://127.0.0.1:5/base/"
     assert base_url(spec, session_for(5), "stream") == "ws://127.0.0.1:1"
     assert base_url(spec, session_for(5), "https://files.example.com") == "https://files.example.com"

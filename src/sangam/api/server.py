@@ -2,19 +2,15 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
-import os
-import socket
 from collections.abc import Generator
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from sangam.listening import listen
 from sangam.model.errors import ConfigError
-
-_TRIES = 100
 
 
 class _Server(uvicorn.Server):
@@ -49,7 +45,7 @@ async def serve_api(
     """Start and return once requests are answered. Port 0 takes any free one; `auto_port` the next free one.
 
     Raises ConfigError where the port is busy or the certificate cannot be used."""
-    listener = bind(host, port, auto_port)
+    listener = listen(host, port, "API", auto_port=auto_port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -74,27 +70,3 @@ async def serve_api(
             await task
         await asyncio.sleep(0)
     return ApiServer(server, task, listener.getsockname()[1])
-
-
-def bind(host: str, port: int, auto_port: bool = False) -> socket.socket:
-    """A bound socket; ConfigError tells who usually has the port, or that the address is not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    last = min(port + _TRIES, 65536) if auto_port and port else port + 1
-    for candidate in range(port, last):
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            if os.name == "posix":  # on Windows this option would share the port instead
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((host, candidate))
-            listener.listen(1024)
-            listener.setblocking(False)
-        except OSError as error:
-            listener.close()
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                raise ConfigError(f"API_HOST {host} port {candidate} cannot be used: {error.strerror}.") from error
-            continue
-        return listener
-    raise ConfigError(
-        f"Port {port} on {host} is busy or forbidden. Its usual owner is another Sangam or OpenAlgo server; on macOS, "
-        "AirPlay Receiver. Stop that, set API_PORT to another port, or start with --auto-port."
-    )

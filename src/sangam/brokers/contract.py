@@ -38,6 +38,10 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     hosts: Mapping[str, str] = {}
     expires_at: int | None = None
 
+    def host(self, row: str, hosts: Mapping[str, str]) -> str:
+        """A row of the broker's host table, unless this session has its own."""
+        return self.hosts.get(row) or hosts[row]
+
     def __repr__(self) -> str:
         return f"Session(account={self.account!r}, broker={self.broker!r}, generation={self.generation})"
 

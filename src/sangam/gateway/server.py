@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLContext
@@ -25,8 +23,8 @@ from picows import (
 )
 
 from sangam.feed.port import Dialect, FeedPort
+from sangam.listening import listen
 from sangam.model.clock import Clock, SystemClock
-from sangam.model.errors import ConfigError
 from sangam.model.identity import Identity
 
 from .hub import Hub
@@ -38,7 +36,6 @@ _wire_log = logging.getLogger("sangam.gateway.wire")
 _wire_log.setLevel(logging.WARNING)
 
 _FAREWELL_SECONDS = 1.0
-_PORTS_TO_TRY = 50
 _NOT_A_WEBSOCKET = b"This port speaks WebSocket. REST is on the API port; see docs/websocket.md.\n"
 
 
@@ -83,7 +80,7 @@ class Gateway:
         self, host: str, port: int, ssl_context: SSLContext | None = None, *, auto_port: bool = False
     ) -> int:
         """Listen, and return the port really bound. Raises `ConfigError` when it is taken."""
-        listener = _listen(host, port, auto_port)
+        listener = listen(host, port, "WEBSOCKET", auto_port=auto_port)
         settings = self.settings
         self._server = await ws_create_server(
             self._accept,
@@ -309,21 +306,3 @@ class Connection(WSListener):
         if self.session is not None:
             session, self.session = self.session, None
             session.end(flush)
-
-
-def _listen(host: str, port: int, auto_port: bool) -> socket.socket:
-    """Bind without sharing the port: two servers on one port would each see half of the clients."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    last = port + _PORTS_TO_TRY if auto_port and port else port
-    for candidate in range(port, min(last, 65535) + 1):
-        try:
-            return socket.create_server((host, candidate), family=family, backlog=1024)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise ConfigError(
-                    f"Cannot listen for WebSocket clients on {host}:{candidate}: {error.strerror}"
-                ) from error
-    raise ConfigError(
-        f"WebSocket port {port} on {host} is already in use, usually by another Sangam or OpenAlgo server. "
-        "Stop it, set WEBSOCKET_PORT to a free port, or start with --auto-port."
-    )

@@ -28,11 +28,11 @@ log = logging.getLogger("sangam.transport.http")
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 
 
-def base_url(spec: BrokerSpec, session: Session | None, host: str) -> str:
+def base_url(spec: BrokerSpec, session: Session, host: str) -> str:
     """A row of the host table, as the session overrides it; a whole URL stands for itself."""
     if "://" in host:
         return host
-    return (session.hosts.get(host) if session else None) or spec.hosts[host]
+    return session.host(host, spec.hosts)
 
 
 def encode(spec: BrokerSpec, session: Session, request: Request, ctx: Ctx) -> WireRequest:

@@ -93,7 +93,7 @@ def _patch(tick: _Tick) -> Patch:
 
 
 def _open(session: Session, ctx: Ctx) -> Operation[Endpoint]:
-    base = session.hosts.get("stream", HOSTS["stream"])
+    base = session.host("stream", HOSTS)
     return done(Endpoint(url=f"{base}/stream?{urlencode({'token': session.secrets['access_token']})}"))
 
 

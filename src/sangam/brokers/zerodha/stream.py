@@ -164,7 +164,7 @@ def _milliseconds(text: str | None) -> int:
 def _open(session: Session, ctx: Ctx) -> Operation[Endpoint]:
     secrets = session.secrets
     query = urlencode({"api_key": secrets["api_key"], "access_token": secrets["access_token"]})
-    base = session.hosts.get("stream", HOSTS["stream"])
+    base = session.host("stream", HOSTS)
     return done(Endpoint(url=f"{base}?{query}", headers=VERSION))
 
 
