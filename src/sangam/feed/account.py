@@ -106,10 +106,9 @@ class AccountFeed:
             self._forget(want)
             return
         want.line.relist()
-        linger = max(part.stream.linger for part in want.line.parts)
         if want.leaving is not None:
             want.leaving.cancel()
-        want.leaving = asyncio.get_running_loop().call_later(linger, self._forget, want)
+        want.leaving = asyncio.get_running_loop().call_later(want.line.linger, self._forget, want)
 
     def snapshot(self, want: Want) -> bytes | None:
         """The newest payload, where it may be shown as current."""
@@ -203,6 +202,7 @@ class AccountFeed:
 
     def _refuse_line(self, line: Line, refusal: Refused) -> None:
         wants = list(line.wants)
+        asyncio.get_running_loop().call_later(line.linger, self._dismiss_idle)
         self._drop(line)
         for want in wants:
             want.refusal = refusal

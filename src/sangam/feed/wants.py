@@ -99,6 +99,11 @@ class Line:
             return Level(mode)
         return Level(mode, max(want.level.depth for want in self.wants if want.level.mode is Mode.DEPTH))
 
+    @property
+    def linger(self) -> float:
+        """Seconds that its streams are kept after the last client left."""
+        return max((part.stream.linger for part in self.parts), default=0.0)
+
     def discontinue(self, epoch: int, book_only: bool = False) -> None:
         """Something may have been missed: what was known is not shown as current, and clients see a new epoch. When it
         was the stream of the book alone, the other stream's news still stand."""
