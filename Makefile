@@ -58,10 +58,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Setting up Sangam in $(VENV) (once, about 20 seconds) ..."
 	$(PIP) install --quiet --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.serve
+	@echo "Setting up the tools for tests and lint ..."
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@

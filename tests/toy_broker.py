@@ -197,6 +197,10 @@ class ToyMaster:
         except KeyError:
             raise SymbolNotFound(symbol, exchange) from None
 
+    def by_token(self, token: str, exchange: str) -> Instrument | None:
+        names = (row for row in self._rows.values() if (row.token, row.exchange) == (token, exchange))
+        return next(names, None)
+
     def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None:
         names = (row for row in self._rows.values() if (row.brsymbol, row.brexchange) == (brsymbol, brexchange))
         return next(names, None)

@@ -105,7 +105,13 @@ class JsonFormatter(logging.Formatter):
 
 
 def _trouble(formatter: logging.Formatter, record: logging.LogRecord) -> str:
-    parts = [formatter.formatException(record.exc_info)] if record.exc_info else []
+    parts = []
+    if record.exc_info:
+        try:
+            parts.append(formatter.formatException(record.exc_info))
+        except Exception as fault:  # noqa: BLE001 - whatever the formatter stumbles over
+            # uvloop hands over tracebacks that cannot be printed; logging would then print the raw record, uncleaned.
+            parts.append(f"{record.exc_info[1]!r} (its traceback cannot be shown: {fault})")
     if record.stack_info:
         parts.append(formatter.formatStack(record.stack_info))
     return redactor("\n".join(parts))

@@ -290,6 +290,31 @@ async def test_a_renumbered_instrument_moves_and_its_old_token_falls_silent() ->
         assert rig.ears.prices(want) == [9.0]
 
 
+async def test_a_token_names_its_contract_of_the_day_for_good() -> None:
+    async with feed_rig() as rig:
+        await rig.login(ToyMaster(toy_instrument("SBIN", "1"), version="a"))
+        want = rig.want("1")
+        await rig.carries(**{"1": 1})
+        await rig.server.tick("1", 3.0)
+        await rig.hears(want, 3.0)
+        assert rig.ears.of(want)[0]["symbol"] == "1"  # as the client spelt it
+        renumbered = ToyMaster(toy_instrument("SBIN", "9"), toy_instrument("TCS", "1"), version="b")
+        rig.feed.use_master(ACCOUNT, renumbered)
+        await rig.carries(**{"9": 1})
+        assert isinstance(rig.ask("404"), Refused)
+
+
+async def test_a_new_login_is_never_told_as_no_session() -> None:
+    async with feed_rig() as rig:
+        await rig.login()
+        await rig.streaming("SBIN")
+        await rig.server.tell({"event": "expired"})
+        await rig.state(AccountState.AUTH_EXPIRED)
+        await rig.login()
+        await rig.state(AccountState.LIVE)
+        assert told_states(rig)[-3:] == [AccountState.AUTH_EXPIRED, AccountState.CONNECTING, AccountState.LIVE]
+
+
 async def test_a_changed_instrument_on_a_wire_that_tells_the_whole_only_once() -> None:
     """The token stays, the lot changes: the line starts anew, so the wire is asked for the whole again."""
     async with feed_rig() as rig:

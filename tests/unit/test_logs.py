@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangam.logs import MASK, Redactor, configure
+from sangam.logs import MASK, Redactor, configure, redactor
 
 KEY = "sangam_0a1b2c3d_" + "Zz09-_Yy" * 5 + "abc"
 
@@ -109,6 +109,15 @@ def test_nothing_slips_past_the_handler(lines: Callable[..., io.StringIO], as_js
     assert "planted" not in text
     assert text.count(MASK) >= 4
     assert "ValueError" in text
+
+
+def test_a_traceback_that_cannot_be_shown_is_no_way_past_the_redactor(lines: Callable[..., io.StringIO]) -> None:
+    stream = lines()
+    redactor.add("planted-in-args")
+    error = ValueError("planted-in-args")
+    logging.getLogger("x").error("failed with %s", "planted-in-args", exc_info=(ValueError, error, object()))  # type: ignore[arg-type]
+    assert "planted-in-args" not in stream.getvalue()
+    assert "its traceback cannot be shown" in stream.getvalue()
 
 
 def test_json_lines_are_one_object_each(lines: Callable[..., io.StringIO]) -> None:

@@ -10,10 +10,10 @@ def test_doubles_up_to_the_cap() -> None:
     assert [backoff.next() for _ in range(6)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
-def test_jitter_stretches_by_up_to_half() -> None:
-    assert Backoff(first=2.0, rand=lambda: 1.0).next() == pytest.approx(3.0)
+def test_jitter_shortens_by_up_to_half() -> None:
+    assert Backoff(first=2.0, rand=lambda: 1.0).next() == pytest.approx(1.0)
     delays = [Backoff(first=2.0).next() for _ in range(200)]
-    assert all(2.0 <= delay <= 3.0 for delay in delays)
+    assert all(1.0 <= delay <= 2.0 for delay in delays)
     assert len(set(delays)) > 100
 
 

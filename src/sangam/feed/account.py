@@ -25,7 +25,7 @@ from .assess import offered, use, worst
 from .carriage import Carriage
 from .order_news import order_message
 from .pool import Caps
-from .port import AccountHealth, Dialect, Refused, Sink
+from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
 from .publisher import patcher, payload
 from .wants import Line, Want, WantKey, plan
 
@@ -47,6 +47,8 @@ class Master(Protocol):
         ...
 
     def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None: ...
+
+    def by_token(self, token: str, exchange: str) -> Instrument | None: ...
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class AccountFeed:
 
     def want(self, symbol: str, exchange: str, level: Level, dialect: Dialect) -> Want:
         """The want of that key with one more client behind it; one with a `refusal` was not taken."""
-        key = WantKey(symbol, exchange, level, dialect)
+        key = WantKey(symbol, exchange, level if level.mode is Mode.DEPTH else Level(level.mode), dialect)
         want = self._wants.get(key)
         if want is None:
             want = Want(next(self._tools.numbers), key)
@@ -96,6 +98,12 @@ class AccountFeed:
             if want.line is not None:
                 want.line.relist()
         return want
+
+    def answer(self, want: Want) -> Granted | Pending | Refused:
+        """Nothing is granted on a dead session, not even what its sockets carried before."""
+        if want.refusal is None and self._state in _ENDED:
+            return Pending(want.id, want.level, self._ended)
+        return want.answer()
 
     def release(self, want: Want) -> None:
         """One client less. The last one's want lingers, since programs often come back at once."""
@@ -148,15 +156,20 @@ class AccountFeed:
             want.waits_for = self._loading
             return
         if self._state in _ENDED:
-            want.waits_for = f"{self.spec.title} needs a new login: {self._detail}"
+            want.waits_for = self._ended
             return
-        symbol, depth = split_depth_suffix(want.key.symbol)
+        symbol, depth = split_depth_suffix(want.symbol)
         level = Level(want.key.level.mode, depth or want.key.level.depth)
         try:
             instrument = self.master.lookup(symbol, want.key.exchange)
         except SymbolNotFound as error:
-            want.refusal = Refused(str(error), error.code)
-            return
+            named_by_token = self.master.by_token(symbol, want.key.exchange)
+            if named_by_token is None:
+                want.refusal = Refused(str(error), error.code)
+                return
+            # From now on it is this contract that is wanted, whatever the token means tomorrow.
+            instrument, symbol = named_by_token, named_by_token.symbol
+            want.symbol = symbol
         parts = plan(self.spec.streams, instrument, level)
         if not parts:
             reason = f"{self.spec.title} does not stream {level.mode.label} for {instrument.exchange.value}"
@@ -215,7 +228,7 @@ class AccountFeed:
         """Work with this session from now on; sockets of an older one are closed first.
 
         `master` None says that the instruments of this session are being loaded: wants stay pending until `use`."""
-        await self.close()
+        await self.close(AccountState.CONNECTING)
         self.session = session
         self.master = master
         self._carriage = Carriage(self.spec.streams, self._tools.caps, self._connector(session))
@@ -334,6 +347,10 @@ class AccountFeed:
     @property
     def _loading(self) -> str:
         return f"the instruments of {self.spec.title} are being loaded"
+
+    @property
+    def _ended(self) -> str:
+        return f"{self.spec.title} needs a new login: {self._detail}"
 
     def refresh(self) -> None:
         """Work out the account's state and tell it when it is another one."""

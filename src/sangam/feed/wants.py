@@ -26,11 +26,12 @@ class WantKey(NamedTuple):
 class Want:
     """Something that at least one client listens to, or listened to a moment ago (`count` 0: lingering)."""
 
-    __slots__ = ("count", "head", "id", "key", "leaving", "level", "line", "refusal", "seq", "waits_for")
+    __slots__ = ("count", "head", "id", "key", "leaving", "level", "line", "refusal", "seq", "symbol", "waits_for")
 
     def __init__(self, number: int, key: WantKey) -> None:
         self.id = number
         self.key = key
+        self.symbol = key.symbol
         self.level = key.level
         self.count = 0
         self.seq = 0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Delays of `first`, twice that, and so on up to `cap` seconds, each stretched by up to half at random.
+    """Delays of `first`, twice that, and so on up to `cap` seconds, each shortened by up to half at random.
 
     The jitter keeps many sockets that fell together from coming back together."""
 
@@ -18,7 +18,7 @@ class Backoff:
     def next(self) -> float:
         delay = min(self._cap, self._first * 2.0 ** min(self.attempts, 32))
         self.attempts += 1
-        return delay * (1.0 + self._rand() / 2)
+        return delay * (1.0 - self._rand() / 2)
 
     def reset(self) -> None:
         self.attempts = 0
