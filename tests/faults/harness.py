@@ -168,7 +168,7 @@ class Rig:
         return self.app.run.websocket_port
 
     async def start(
-        self, stack: AsyncExitStack, home: Path, calendar: Calendar, logged_in: bool, **settings: object
+        self, stack: AsyncExitStack, home: Path, calendar: Calendar, timing: Timing, logged_in: bool, **settings: object
     ) -> None:
         await stack.enter_async_context(self.simulator)
         ports = {name: int(url.rpartition(":")[2]) for name, url in self.simulator.hosts.items()}
@@ -180,7 +180,7 @@ class Rig:
             stack.enter_context(Home(home)),
             clock=self.clock,
             calendar=calendar,
-            timing=QUICK,
+            timing=timing,
         )
         stack.push_async_callback(self.app.stop)
         await self.app.start()
@@ -229,7 +229,10 @@ class Rig:
         await self.settles(before, tasks)
 
     async def settles(self, descriptors_before: int, tasks_before: int) -> None:
-        """Idle HTTP connections live for five seconds."""
+        """Idle HTTP connections live for five seconds; what was logged must not keep anything alive."""
+        for phase in ("setup", "call", "teardown"):
+            for record in self.log.get_records(phase):
+                record.msg, record.args, record.exc_info = record.getMessage(), (), None
 
         def settled() -> bool:
             gc.collect()
@@ -242,6 +245,10 @@ class Rig:
         rows = {row["account"]: row for row in self.app._observer.health()["accounts"]}
         row: dict[str, Any] = rows[self.account]
         return row
+
+    def is_live_again(self, tries: int) -> bool:
+        """Live, on a socket that was opened after so many."""
+        return self.stream.accepted > tries and self.health()["state"] == "live"
 
     async def shown(self) -> list[tuple[str, str]]:
         """(state, detail) of the account as `/health` and as `get_broker_info` tell them, and whether they agree."""
@@ -284,6 +291,7 @@ async def rig(
     home: Path,
     log: pytest.LogCaptureFixture,
     calendar: Calendar | None = None,
+    timing: Timing = QUICK,
     logged_in: bool = True,
     **settings: object,
 ) -> AsyncIterator[Rig]:
@@ -293,6 +301,6 @@ async def rig(
     before, tasks = descriptors(), len(asyncio.all_tasks())
     built = Rig(log)
     async with AsyncExitStack() as stack:
-        await built.start(stack, home, calendar or AlwaysOpen(), logged_in, **settings)
+        await built.start(stack, home, calendar or AlwaysOpen(), timing, logged_in, **settings)
         yield built
     await built.settles(before, tasks)

@@ -1,7 +1,7 @@
 """From a login to a stream: a new session opens the account's sockets, and its instruments are fetched anew.
 
 Tokens may mean other contracts today than yesterday, so nothing is subscribed until the master of this login stands.
-Only when the broker cannot give one does the standing master serve, and the log says so."""
+While the broker cannot give one the standing master serves, and the log says so."""
 
 import asyncio
 import logging
@@ -85,10 +85,11 @@ class Adopter:
         await self._feed.open_session(account, session, None)
         try:
             await self._greet(spec, session)
-            master = await self._fetch(spec, session, source)
-            for other, its_source in self._sources.items():
-                if its_source == source:
-                    self._feed.use_master(other, master)
+            backoff = Backoff(first=5.0, cap=300.0)
+            while not await self._refresh(spec, session, source):
+                self._hand_out(source)  # the standing one serves until the broker gives another
+                await asyncio.sleep(backoff.next())
+            self._hand_out(source)
         except SessionExpired as error:
             log.error("%s: %s. Waiting for a new login.", account, error)
             await self._feed.close_session(account, AccountState.AUTH_EXPIRED, str(error))
@@ -104,23 +105,26 @@ class Adopter:
         except BrokerError as error:
             log.warning("%s: the login cannot be checked: %s", session.account, error)
 
-    async def _fetch(self, spec: BrokerSpec, session: Session, source: str) -> Master:
-        """A fresh master; the standing one when the broker gives none; else try until there is one."""
-        backoff = Backoff(first=5.0, cap=300.0)
-        while True:
-            try:
-                files = await self._run(spec, session, spec.instruments.download(session, self._ctx()))
-                report = await self._masters.refresh(spec, files, source)
-                refused = ", ".join(f"{reason}: {count}" for reason, count in report.refused.items())
-                log.info("%s: %d instruments (refused: %s)", report.version, report.rows, refused or "none")
-            except SessionExpired:
-                raise
-            except (BrokerError, MasterRejected) as error:
-                log.error("%s: no new instruments: %s", source, error)
-            standing = self._masters.current(source)
-            if standing is not None:
-                return standing
-            await asyncio.sleep(backoff.next())
+    async def _refresh(self, spec: BrokerSpec, session: Session, source: str) -> bool:
+        """Whether the broker gave a master that now stands."""
+        try:
+            files = await self._run(spec, session, spec.instruments.download(session, self._ctx()))
+            report = await self._masters.refresh(spec, files, source)
+        except SessionExpired:
+            raise
+        except (BrokerError, MasterRejected) as error:
+            log.error("%s: no new instruments: %s", source, error)
+            return False
+        refused = ", ".join(f"{reason}: {count}" for reason, count in report.refused.items())
+        log.info("%s: %d instruments (refused: %s)", report.version, report.rows, refused or "none")
+        return True
+
+    def _hand_out(self, source: str) -> None:
+        master = self._masters.current(source)
+        if master is not None:
+            for account, its_source in self._sources.items():
+                if its_source == source:
+                    self._feed.use_master(account, master)
 
     def _made_today(self, source: str, master: Master) -> bool:
         return master.version.startswith(f"{source}-{ist_from_ms(self._clock.now_ms()).date().isoformat()}")

@@ -116,7 +116,7 @@ class Feed:
         if feed is None:
             return Refused(f"Unknown account '{account}'", "BROKER_ERROR")
         want = feed.want(symbol, exchange, level, dialect)
-        answer = want.answer()
+        answer = feed.answer(want)
         if not isinstance(answer, Refused):
             self._wants[want.id] = (feed, want)
         return answer
