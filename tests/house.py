@@ -4,6 +4,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.databases import database_url
+
 from sangam.accounts.accounts import Accounts
 from sangam.accounts.vault import open_vault
 from sangam.brokers.contract import BrokerSpec, FieldKind, Instruments, Login, LoginField, done
@@ -54,5 +56,5 @@ def open_house(path: Path, clock: ManualClock | None = None) -> House:
     clock = clock or ManualClock(datetime(2026, 8, 3, 10, 0, tzinfo=IST))
     registry = Registry([broker(), broker("other"), broker("toy", simulated=True, session_ends="")])
     home = Home(path)
-    database = Database(f"sqlite:///{(path / 'sangam.db').as_posix()}")
+    database = Database(database_url(path))
     return House(home, database, Accounts(database, open_vault(database, home), registry, clock), clock, registry)

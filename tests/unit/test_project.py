@@ -16,7 +16,8 @@ import sangam
 from sangam.brokers import registry
 
 SOURCE = ROOT / "src" / "sangam"
-MODULES = sorted(module.name for module in pkgutil.walk_packages(sangam.__path__, "sangam."))
+SCRIPTS = {"sangam.store.migrations.env"}  # a script that Alembic runs inside a command
+MODULES = sorted({module.name for module in pkgutil.walk_packages(sangam.__path__, "sangam.")} - SCRIPTS)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = {"requirements.lock": False, "requirements-dev.lock": True}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)

@@ -14,11 +14,11 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from sangam.model.errors import ConfigError
 
-from .tables import metadata
+from .migrations import upgrade
 
 
 class Database:
-    """Opens the database and makes missing tables. Raises ConfigError where it cannot be reached."""
+    """Opens the database and brings its tables up to date. Raises ConfigError where it cannot be reached."""
 
     def __init__(self, url: str) -> None:
         parsed = make_url(url)
@@ -31,10 +31,12 @@ class Database:
             self._engine = create_engine(parsed, pool_pre_ping=file is None)
             if parsed.get_backend_name() == "sqlite":
                 event.listen(self._engine, "connect", _tune_sqlite)
-            metadata.create_all(self._engine)
+                event.listen(self._engine, "begin", _begin_sqlite)
+            with self.begin() as connection:
+                upgrade(connection)
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise ConfigError(
-                f"DATABASE_URL {shown} needs a driver: pip install 'psycopg[binary]' ({error})."
+                f"DATABASE_URL {shown} needs a driver: pip install 'sangam[postgres]' ({error})."
             ) from error
         except (SQLAlchemyError, OSError) as error:
             cause = getattr(error, "orig", None) or error
@@ -50,7 +52,14 @@ class Database:
         self._engine.dispose()
 
 
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
 def _tune_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    """Readers never wait for the writer; a committed row survives a crash of the process."""
+    """Readers never wait for the writer; a committed row survives a crash of the process.
+
+    Transactions are begun by us: left to itself the driver commits before every change of a table."""
+    connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000"):
         connection.execute(f"PRAGMA {pragma}")
