@@ -11,6 +11,7 @@ from tests.databases import database_url
 
 from sangam.model.errors import ConfigError
 from sangam.store.database import Database
+from sangam.store.migrations import FIRST, upgrade
 from sangam.store.tables import accounts, metadata, users
 
 
@@ -45,11 +46,12 @@ def test_the_steps_lead_to_the_tables_that_the_code_uses(tmp_path: Path) -> None
 
 def test_a_database_from_before_the_steps_is_taken_over_with_its_rows(tmp_path: Path) -> None:
     url = database_url(tmp_path)
-    database = Database(url)
-    with database.begin() as connection:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        upgrade(connection, FIRST)
         connection.execute(insert(users).values(name="asha", created_at=1))
         connection.execute(text("DROP TABLE alembic_version"))
-    database.close()
+    engine.dispose()
     again = Database(url)
     with again.begin() as connection:
         assert inspect(connection).has_table("alembic_version")

@@ -9,6 +9,9 @@ users = Table(
     metadata,
     Column("name", String(32), primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("password", Text),  # argon2's own format; none: this user cannot sign in
+    Column("data_account", String(80)),  # none, or an account that is gone: the user's first
+    Column("order_account", String(80)),
 )
 
 accounts = Table(
@@ -31,6 +34,8 @@ sessions = Table(
     Column("hosts", JSON, nullable=False),
     Column("secrets", LargeBinary),  # none: the session is over, its generation is remembered
     Column("expires_at", BigInteger),
+    Column("ended", String(16)),  # how the last session ended, and what is known of it
+    Column("detail", Text),
 )
 
 api_keys = Table(
