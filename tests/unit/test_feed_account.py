@@ -17,7 +17,7 @@ from sangam.brokers.contract import Ctx, Endpoint, Session
 from sangam.feed import feed as feed_module
 from sangam.feed.pool import Caps
 from sangam.feed.port import Granted, Pending, Refused
-from sangam.model.calendar import Calendar
+from sangam.model.calendar import Calendar, Holiday
 from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import AccountState, Exchange, Mode
 from sangam.model.instrument import Level
@@ -207,7 +207,7 @@ async def test_market_hours_by_the_calendar(brisk: None) -> None:
 
 async def test_a_holiday_is_no_reason_to_reconnect(brisk: None) -> None:
     clock = ManualClock(MONDAY)
-    calendar = Calendar({MONDAY.date(): frozenset({Exchange.NSE})})
+    calendar = Calendar([Holiday(date=MONDAY.date(), description="Test", closed=frozenset({Exchange.NSE}))])
     async with feed_rig(clock=clock, calendar=calendar, simulated=False) as rig:
         await rig.login()
         await rig.streaming("SBIN")

@@ -4,7 +4,7 @@ from datetime import date, datetime, time
 
 import pytest
 
-from sangam.model.calendar import SESSIONS, AlwaysOpen, Calendar, Session
+from sangam.model.calendar import SESSIONS, AlwaysOpen, Calendar, Holiday, Session
 from sangam.model.clock import IST
 from sangam.model.enums import Exchange
 
@@ -43,14 +43,14 @@ def test_weekends_close_all_but_crypto() -> None:
 
 
 def test_holidays_close_the_exchanges_they_name() -> None:
-    calendar = Calendar(holidays={MONDAY: frozenset({Exchange.NSE})})
+    calendar = Calendar([Holiday(date=MONDAY, description="Test", closed=frozenset({Exchange.NSE}))])
     assert calendar.session(MONDAY, Exchange.NSE) is None
     assert calendar.session(MONDAY, Exchange.MCX) == SESSIONS[Exchange.MCX]
 
 
 def test_special_sessions_replace_weekends_and_holidays() -> None:
     muhurat = Session(time(18, 0), time(19, 0))
-    calendar = Calendar(special={(SATURDAY, Exchange.NSE): muhurat})
+    calendar = Calendar([Holiday(date=SATURDAY, description="Muhurat", sessions={Exchange.NSE: muhurat})])
     assert calendar.is_open(ms(SATURDAY, "18:30:00"), Exchange.NSE)
     assert not calendar.is_open(ms(SATURDAY, "10:00:00"), Exchange.NSE)
     assert not calendar.is_open(ms(SATURDAY, "18:30:00"), Exchange.BSE)

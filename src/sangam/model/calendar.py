@@ -1,8 +1,10 @@
 """Trading sessions: when data may be expected on an exchange (specs: contract-rest.md, 8; times are IST)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import NamedTuple
+
+import msgspec
 
 from .clock import ist_from_ms
 from .enums import Exchange
@@ -37,27 +39,34 @@ SESSIONS: Mapping[Exchange, Session] = {
 }
 
 
+class Holiday(msgspec.Struct, frozen=True, kw_only=True):
+    """A day unlike others: who is closed all day, and who trades in a session of its own (Muhurat trading, a working
+    Saturday, the evening of a commodity exchange)."""
+
+    date: date
+    description: str
+    closed: frozenset[Exchange] = frozenset()
+    sessions: Mapping[Exchange, Session] = {}
+
+
 class Calendar:
-    """Knows sessions, weekends and holidays.
+    """Knows sessions, weekends and holidays."""
 
-    `holidays` maps a date to the exchanges closed on it; `special` maps (date, exchange) to a session that replaces
-    the usual one (Muhurat trading, a working Saturday)."""
+    def __init__(self, holidays: Iterable[Holiday] = ()) -> None:
+        self._holidays = {holiday.date: holiday for holiday in holidays}
 
-    def __init__(
-        self,
-        holidays: Mapping[date, frozenset[Exchange]] | None = None,
-        special: Mapping[tuple[date, Exchange], Session] | None = None,
-    ) -> None:
-        self._holidays = dict(holidays or {})
-        self._special = dict(special or {})
+    def holidays(self, year: int) -> list[Holiday]:
+        """The days of a year that are unlike others, in order."""
+        return sorted((day for day in self._holidays.values() if day.date.year == year), key=lambda day: day.date)
 
     def session(self, day: date, exchange: Exchange) -> Session | None:
         """The session of an exchange on a date, or None when it is closed."""
-        if (override := self._special.get((day, exchange))) is not None:
-            return override
+        holiday = self._holidays.get(day)
+        if holiday is not None and exchange in holiday.sessions:
+            return holiday.sessions[exchange]
         if exchange is Exchange.CRYPTO:
             return _ALL_DAY
-        if day.weekday() >= 5 or exchange in self._holidays.get(day, frozenset()):
+        if day.weekday() >= 5 or (holiday is not None and exchange in holiday.closed):
             return None
         return SESSIONS[exchange]
 
