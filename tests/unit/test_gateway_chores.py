@@ -16,7 +16,7 @@ def steps(name: str, count: int, done: list[str]) -> Iterator[None]:
 
 def test_one_slice_per_turn_round_robin() -> None:
     loop, done = ManualLoop(), list[str]()
-    chores = Chores(loop)
+    chores = Chores(loop, loop.clock)
     chores.add(steps("a", 3, done))
     chores.add(steps("b", 1, done))
     loop.turn()
@@ -36,7 +36,7 @@ def test_a_broken_chore_stops_alone(caplog: pytest.LogCaptureFixture) -> None:
         raise RuntimeError("defect")
 
     loop, done = ManualLoop(), list[str]()
-    chores = Chores(loop)
+    chores = Chores(loop, loop.clock)
     chores.add(broken())
     chores.add(steps("a", 2, done))
     loop.settle()
@@ -46,7 +46,7 @@ def test_a_broken_chore_stops_alone(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_finish_runs_everything_now() -> None:
     loop, done = ManualLoop(), list[str]()
-    chores = Chores(loop)
+    chores = Chores(loop, loop.clock)
     chores.add(steps("a", 5, done))
     chores.finish()
     assert len(done) == 5

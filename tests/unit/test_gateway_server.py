@@ -378,6 +378,14 @@ class TestListening:
             assert (await hear(client))["data"] == {"n": 1}
         await server.gateway.stop()
 
+    @pytest.mark.parametrize("path", ["//[", "http://[::1", "/?format=%ff&&=", "*"])
+    async def test_any_path_is_served(self, start: Start, path: str) -> None:
+        server = await start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(UPGRADE.replace(b"/any/path", path.encode()))
+        assert b" 101 " in await asyncio.wait_for(reader.readline(), 5)
+        writer.close()
+
     async def test_start_and_stop_again(self, start: Start) -> None:
         server = await start()
         await server.gateway.stop()

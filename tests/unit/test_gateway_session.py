@@ -7,6 +7,7 @@ import pytest
 from tests.gateway_support import MAIN, SECOND, Client, World
 
 from sangam.feed.port import Dialect
+from sangam.gateway import protocol
 from sangam.gateway.chores import SLICE
 from sangam.gateway.session import Session
 from sangam.model.enums import AccountState
@@ -143,6 +144,22 @@ class TestErrors:
         assert "A request of client test:1 failed" in caplog.text
         assert client.ask(action="ping")["type"] == "pong"
 
+    def test_a_reply_that_cannot_be_written_costs_the_request_only(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a client wants echoed may be nested too deeply for our encoder, though not for our decoder."""
+
+        def too_deep(fields: Any) -> dict[str, Any]:
+            if fields and "request_id" in fields:
+                raise RecursionError
+            return {}
+
+        monkeypatch.setattr(protocol, "_request_id", too_deep)
+        client = world.client()
+        assert client.ask(action="ping", request_id=[[[]]])["code"] == "SERVER_ERROR"
+        assert client.ask(action="nonsense", request_id=[[[]]])["code"] == "SERVER_ERROR"
+        assert client.ask(action="ping")["type"] == "pong"
+
     def test_keep_alive_texts_and_pongs_are_not_answered(self, world: World) -> None:
         client = world.client()
         for data in (b"ping", b"pong", b'{"action":"pong"}', b'{"type":"pong"}'):
@@ -164,6 +181,31 @@ class TestErrors:
         codes = [row.get("code", row.get("type")) for row in client.heard()]
         assert codes == ["pong"] * 5 + ["RATE_LIMITED"] * 10
         assert client.closed == (4429, "too many messages")
+
+    def test_requests_have_their_share_of_a_turn(self, world: World) -> None:
+        """One client's expensive requests, however many arrive at once, do not delay what the others hear."""
+        busy, other = world.client(), world.client()
+        world.feed.on_want = lambda want: world.loop.clock.advance(0.002)
+        for symbol in "ABCDEFGH":
+            busy.session.receive(b'{"action":"subscribe","symbol":"%b","exchange":"NSE"}' % symbol.encode())
+        assert world.feed.total_held == 1
+        other.session.receive(b'{"action":"ping"}')
+        for _ in range(3):
+            world.loop.turn()
+        assert [row["type"] for row in other.heard()] == ["pong"]
+        assert world.feed.total_held < 8
+        world.loop.settle()
+        assert [row["type"] for row in busy.heard()] == ["subscribe"] * 8
+
+    def test_what_waits_to_be_handled_is_bounded(self) -> None:
+        world = World(max_waiting=10_000)
+        client = world.client()
+        client.session.receive(json.dumps({"action": "subscribe", "symbols": rows(*map(str, range(SLICE)))}).encode())
+        for _ in range(11):
+            client.session.receive(b'{"action":"ping","x":"%b"}' % (b"x" * 1000))
+        assert client.closed == (4429, "too many messages")
+        world.loop.advance(1)
+        assert world.feed.total_held == 0
 
 
 class TestSubscribe:
@@ -499,6 +541,27 @@ class TestFlatDialect:
     def test_asked_for_in_authenticate(self, world: World) -> None:
         reply = world.client(None).ask(action="authenticate", api_key="key-u1", format="flat")
         assert reply["status"] == "authenticated"
+
+
+def test_a_client_that_is_gone_is_never_written_to_again(world: World) -> None:
+    """A reply that waits behind data of a shared buffer dies with its client: its socket may raise."""
+    gone, stays = world.client(), world.client()
+    for client in (gone, stays):
+        client.say(action="subscribe", symbol="A", exchange="NSE", interval=0)
+    world.loop.advance(2)
+    for client in (gone, stays):
+        client.heard()
+    for n in (1, 2):
+        world.publish("A", b'{"n":%d}' % n)
+        if n == 1:
+            world.loop.settle()
+    for client in (gone, stays):
+        client.say(action="ping")
+    before = len(gone.writes)
+    gone.session.end(flush=False)
+    world.loop.advance(1)
+    assert len(gone.writes) == before
+    assert [row["type"] for row in stays.heard()] == ["market_data", "market_data", "pong"]
 
 
 def test_a_session_that_ended_is_silent(world: World) -> None:

@@ -5,10 +5,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from sangam.model.clock import Clock
+
 log = logging.getLogger("sangam.gateway")
 
 SLICE = 50
 """Subscriptions handled between two turns of the loop."""
+
+TURN_SECONDS = 0.001
+"""What all requests together may take of one turn."""
 
 
 class Timers(Protocol):
@@ -22,14 +27,24 @@ class Timers(Protocol):
 class Chores:
     """Generators that yield where they may be interrupted, run round robin."""
 
-    def __init__(self, timers: Timers) -> None:
+    def __init__(self, timers: Timers, clock: Clock) -> None:
         self._timers = timers
+        self._clock = clock
         self._chores: deque[Iterator[None]] = deque()
+        self._until: float | None = None
 
     def add(self, chore: Iterator[None]) -> None:
         self._chores.append(chore)
         if len(self._chores) == 1:
             self._timers.call_soon(self._turn)
+
+    def time_is_up(self) -> bool:
+        """Whether this turn of the loop, since this was first asked in it, has given requests enough of its time."""
+        now = self._clock.monotonic()
+        if self._until is None:
+            self._until = now + TURN_SECONDS
+            self._timers.call_soon(self._new_turn)
+        return now >= self._until
 
     def finish(self) -> None:
         """Run everything to its end now (shutdown)."""
@@ -41,6 +56,9 @@ class Chores:
             self._step()
         if self._chores:
             self._timers.call_soon(self._turn)
+
+    def _new_turn(self) -> None:
+        self._until = None
 
     def _step(self) -> None:
         chore = self._chores[0]

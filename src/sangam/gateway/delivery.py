@@ -24,7 +24,7 @@ class Delivery:
     """Everything that is written to clients goes through here and is counted here."""
 
     def __init__(self, settings: GatewaySettings, clock: Clock, timers: Timers) -> None:
-        self.chores = Chores(timers)
+        self.chores = Chores(timers, clock)
         self.cohorts = Cohorts()
         self.messages = self.bytes = self.conflated = self.slow = 0
         self._settings = settings
@@ -202,6 +202,7 @@ class Delivery:
         if outbox.backlog is not None:
             self._drop_backlog(outbox, outbox.backlog)
         outbox.lanes = {}
+        outbox.direct.clear()
         self._restless.pop(outbox, None)
         self._overflowing.pop(outbox, None)
 

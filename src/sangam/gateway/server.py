@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLContext
 from typing import cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from picows import (
     WSCloseCode,
@@ -146,16 +146,16 @@ class Gateway:
             return WSUpgradeResponseWithListener(response, None)
         if "upgrade" in request.headers.get("Connection", "").lower():
             request.headers["Connection"] = "Upgrade"
-        query = parse_qs(urlsplit(request.path.decode("latin-1")).query)
+        query = parse_qs(request.path.decode("latin-1").partition("?")[2])
         return Connection(self, Dialect.FLAT if query.get("format") == ["flat"] else Dialect.CANONICAL)
 
     def _sweep(self) -> None:
         settings = self.settings
+        shortest = min(settings.ping_interval, settings.ping_timeout, settings.auth_grace, settings.stuck_seconds)
+        self._sweep_handle = asyncio.get_running_loop().call_later(min(1.0, shortest / 4), self._sweep)
         now = self.clock.monotonic()
         for connection in tuple(self.connections):
             connection.check(now)
-        shortest = min(settings.ping_interval, settings.ping_timeout, settings.auth_grace, settings.stuck_seconds)
-        self._sweep_handle = asyncio.get_running_loop().call_later(min(1.0, shortest / 4), self._sweep)
 
 
 class Connection(WSListener):

@@ -74,6 +74,7 @@ class Session:
         self._hears_orders = False
         self._deaf = False
         self._inbox: deque[bytes | Callable[[], None]] = deque()
+        self._waiting = 0
         self._pump: Generator[None, None, None] | None = None
         self._throttle = Throttle(services.settings, services.clock.monotonic())
         self._hub.enter(self.outbox)
@@ -83,11 +84,13 @@ class Session:
         """One whole text or binary message."""
         if self._deaf:
             return
+        settings = self._services.settings
         verdict = self._throttle.judge(self._services.clock.monotonic(), self.identity is not None)
-        if verdict is Verdict.TAKE:
+        if verdict is Verdict.TAKE and self._waiting <= settings.max_waiting:
+            self._waiting += len(data)
             self._enqueue(data)
         elif verdict is Verdict.REFUSE:
-            rate = self._services.settings.message_rate
+            rate = settings.message_rate
             self._send(protocol.error("RATE_LIMITED", f"More than {rate} messages per second: this one was not read"))
         else:
             log.warning("Client %s closed: too many messages", self._wire.peer)
@@ -106,9 +109,9 @@ class Session:
         """The client is gone, or is about to be closed (`flush`: what is due to it is written first)."""
         self._deaf = True
         self._inbox.clear()
+        self._subscriptions.end(flush)
         if self._pump is not None:
             self._pump.close()
-        self._subscriptions.end(flush)
 
     def _enqueue(self, item: bytes | Callable[[], None]) -> None:
         self._inbox.append(item)
@@ -119,14 +122,24 @@ class Session:
 
     def _handle_all(self) -> Generator[None, None, None]:
         while self._inbox:
+            if self._hub.chores.time_is_up():
+                yield
             item = self._inbox.popleft()
             if callable(item):
                 item()
             else:
+                self._waiting -= len(item)
                 yield from self._handle(item)
         self._pump = None
 
     def _handle(self, data: bytes) -> Iterator[None]:
+        try:
+            yield from self._obey(data)
+        except Exception:  # a defect of ours must cost this request, not the connection or the server
+            log.exception("A request of client %s failed", self._wire.peer)
+            self._send(protocol.error("SERVER_ERROR", "Internal error; the server's log has the details"))
+
+    def _obey(self, data: bytes) -> Iterator[None]:
         fields: Fields = {}
         try:
             message = protocol.decode(data)
@@ -143,9 +156,6 @@ class Session:
                 yield from work
         except Reject as error:
             self._send(protocol.error(error.code, str(error), fields))
-        except Exception:  # a defect of ours must cost this request, not the connection or the server
-            log.exception("A request of client %s failed", self._wire.peer)
-            self._send(protocol.error("SERVER_ERROR", "Internal error; the server's log has the details", fields))
 
     def _send(self, message: bytes) -> None:
         self._hub.send(self.outbox, message)

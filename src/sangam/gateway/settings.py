@@ -30,7 +30,9 @@ class GatewaySettings:
     message_burst: int = 3000
     """Messages a client may send at once: clients that subscribe one symbol per frame do so on connecting."""
     max_refused_messages: int = 2000
-    """A client that goes on after this many RATE_LIMITED answers is closed (4429)."""
+    """A client that goes on after this many RATE_LIMITED answers is closed (4429) ..."""
+    max_waiting: int = 4 << 20
+    """... as is one that sends more while messages of this size wait to be handled."""
 
     write_high: int = 256 << 10
     """More unsent bytes than this make a client slow: it gets the latest value per subscription."""
