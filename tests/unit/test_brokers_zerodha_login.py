@@ -1,17 +1,21 @@
 """Credentials, header and envelope: which answers are payloads, refusals or unknown."""
 
+import hashlib
 import json
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
 from tests.support import shared_data
 
-from sangam.brokers.contract import Ctx, Reply, Request, Session, WireRequest
+from sangam.brokers.contract import Ctx, Grant, Operation, Reply, Request, Session, WireRequest
 from sangam.brokers.zerodha import SPEC
-from sangam.model.errors import BrokerError, RateLimited, Refused, SessionExpired, Unknown
+from sangam.model.errors import BrokerError, InvalidInput, RateLimited, Refused, SessionExpired, Unknown
 
 CTX = Ctx(0, bytes)
 SESSION = Session(account="a1", broker="zerodha", generation=1, secrets={"api_key": "key", "access_token": "tok"})
+KEPT = msgspec.structs.replace(SESSION, secrets={"api_key": "key", "api_secret": "secret"})
 READ = Request(method="GET", host="api", path="/user/profile")
 FILE = Request(method="GET", host="api", path="/instruments", reply="file")
 
@@ -45,8 +49,103 @@ def test_authorization_header() -> None:
 
 
 def test_login_form() -> None:
-    assert [(field.name, field.required) for field in SPEC.login.fields] == [("api_key", True), ("access_token", True)]
-    assert SPEC.session_ends == "06:00"
+    form = [(field.name, field.kind.value, field.required, field.daily) for field in SPEC.login.fields]
+    assert form == [
+        ("api_key", "text", True, False),
+        ("api_secret", "secret", False, False),
+        ("access_token", "secret", True, True),
+    ]
+    assert (SPEC.session_ends, SPEC.instruments_ready) == ("06:00", "08:30")
+
+
+def test_the_login_page_carries_our_state() -> None:
+    assert SPEC.login.redirect is not None
+    assert SPEC.login.redirect.echoes_state
+    url = urlsplit(SPEC.login.redirect.url(SESSION, "signed & sealed", "http://127.0.0.1:5000/zerodha/callback"))
+    assert (url.scheme, url.netloc, url.path) == ("https", "kite.zerodha.com", "/connect/login")
+    query = dict(parse_qsl(url.query))
+    assert (query["v"], query["api_key"]) == ("3", "key")
+    assert dict(parse_qsl(query["redirect_params"])) == {"state": "signed & sealed"}
+    elsewhere = msgspec.structs.replace(SESSION, hosts={"login": "http://127.0.0.1:9/"})
+    assert SPEC.login.redirect.url(elsewhere, "s", "").startswith("http://127.0.0.1:9/connect/login?")
+
+
+def grant(operation: Operation[Grant], payload: Any) -> Grant:
+    with pytest.raises(StopIteration) as stop:
+        operation.send(payload)
+    found: Grant = stop.value.value
+    return found
+
+
+def test_the_request_token_is_traded_with_a_checksum() -> None:
+    assert SPEC.login.redirect is not None
+    callback = {"request_token": "rt", "action": "login", "status": "success"}
+    operation = SPEC.login.redirect.exchange(KEPT, callback, CTX)
+    request = next(operation)
+    assert isinstance(request, Request)
+    assert (request.method, request.path, request.effect, request.auth) == ("POST", "/session/token", "write", "none")
+    assert request.form == {
+        "api_key": "key",
+        "request_token": "rt",
+        "checksum": hashlib.sha256(b"keyrtsecret").hexdigest(),
+    }
+    assert request.headers == {"X-Kite-Version": "3"}
+    mock = json.loads(shared_data("zerodha", "mocks", "generate_session.json").read_text())
+    got = grant(operation, SPEC.check(request, Reply(200, {}, mock)))
+    assert got == Grant(secrets={"access_token": "XXXXXX"}, client_id="XX0000"), "an empty refresh token is none"
+
+
+@pytest.mark.parametrize("callback", [{}, {"request_token": ""}, {"request_token": "rt", "status": "cancelled"}])
+def test_an_unfinished_login_asks_nothing(callback: dict[str, str]) -> None:
+    assert SPEC.login.redirect is not None
+    with pytest.raises(InvalidInput, match="Start it again"):
+        next(SPEC.login.redirect.exchange(KEPT, callback, CTX))
+
+
+def test_without_the_secret_only_pasting_works() -> None:
+    assert SPEC.login.redirect is not None
+    with pytest.raises(InvalidInput, match="paste an access token"):
+        next(SPEC.login.redirect.exchange(SESSION, {"request_token": "rt"}, CTX))
+
+
+@pytest.mark.parametrize("payload", [None, [], {}, {"access_token": 7}])
+def test_an_odd_grant_is_unknown(payload: Any) -> None:
+    assert SPEC.login.redirect is not None
+    operation = SPEC.login.redirect.exchange(KEPT, {"request_token": "rt"}, CTX)
+    next(operation)
+    with pytest.raises(Unknown):
+        operation.send(payload)
+
+
+def test_renewal_where_a_refresh_token_was_granted() -> None:
+    assert SPEC.login.renew is not None
+    with pytest.raises(InvalidInput, match="no refresh token"):
+        next(SPEC.login.renew(KEPT, CTX))
+    session = msgspec.structs.replace(KEPT, client_id="AB1", secrets={**KEPT.secrets, "refresh_token": "old"})
+    operation = SPEC.login.renew(session, CTX)
+    request = next(operation)
+    assert isinstance(request, Request)
+    assert request.path == "/session/refresh_token"
+    checksum = hashlib.sha256(b"keyoldsecret").hexdigest()
+    assert request.form == {"api_key": "key", "refresh_token": "old", "checksum": checksum}
+    got = grant(operation, {"access_token": "new", "refresh_token": "next"})
+    assert got == Grant(secrets={"access_token": "new", "refresh_token": "next"}, client_id="AB1")
+
+
+def test_logout_and_a_session_that_was_over_already() -> None:
+    assert SPEC.login.logout is not None
+    operation = SPEC.login.logout(SESSION, CTX)
+    request = next(operation)
+    assert isinstance(request, Request)
+    assert (request.method, request.path, request.effect) == ("DELETE", "/session/token", "write")
+    assert request.query == {"api_key": "key", "access_token": "tok"}
+    mock = json.loads(shared_data("zerodha", "mocks", "session_logout.json").read_text())
+    with pytest.raises(StopIteration):
+        operation.send(SPEC.check(request, Reply(200, {}, mock)))
+    again = SPEC.login.logout(SESSION, CTX)
+    next(again)
+    with pytest.raises(StopIteration):
+        again.throw(SessionExpired("gone"))
 
 
 @pytest.mark.parametrize(

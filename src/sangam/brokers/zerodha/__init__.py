@@ -2,6 +2,7 @@
 
 from sangam.brokers.contract import BrokerSpec
 
+from .data import DATA
 from .instruments import INSTRUMENTS
 from .login import LOGIN, authorize, check
 from .stream import CARRIED, TICKER
@@ -18,6 +19,8 @@ SPEC = BrokerSpec(
     check=check,
     streams=(TICKER,),
     instruments=INSTRUMENTS,
+    data=DATA,
     limits=LIMITS,
     session_ends="06:00",
+    instruments_ready="08:30",
 )

@@ -1,14 +1,28 @@
 """Credentials, the signing header, and the envelope of every answer (Kite docs: User; Exceptions and errors)."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
-from sangam.brokers.contract import Ctx, FieldKind, Login, LoginField, Operation, Reply, Request, Session, WireRequest
-from sangam.model.errors import RateLimited, Refused, SessionExpired, Unknown
+from sangam.brokers.contract import (
+    Ctx,
+    FieldKind,
+    Grant,
+    Login,
+    LoginField,
+    Operation,
+    Redirect,
+    Reply,
+    Request,
+    Session,
+    WireRequest,
+)
+from sangam.model.errors import InvalidInput, RateLimited, Refused, SessionExpired, Unknown
 
-from .tables import REFUSALS, VERSION
+from .tables import HOSTS, REFUSALS, VERSION
 
 
 def authorize(session: Session, request: Request, wire: WireRequest, ctx: Ctx) -> Mapping[str, str]:
@@ -52,10 +66,69 @@ def _profile(session: Session, ctx: Ctx) -> Operation[str]:
     return str(profile["user_id"])
 
 
+def _page(session: Session, state: str, back: str) -> str:
+    """Kite's login page. It returns to the address registered with the app, so `back` is not told here."""
+    query = {"v": "3", "api_key": session.secrets["api_key"], "redirect_params": urlencode({"state": state})}
+    return f"{session.host('login', HOSTS).rstrip('/')}/connect/login?{urlencode(query)}"
+
+
+def _exchange(session: Session, callback: Mapping[str, str], ctx: Ctx) -> Operation[Grant]:
+    """The request token of the callback is good for one use and a few minutes."""
+    token = callback.get("request_token", "")
+    if callback.get("status", "success") != "success" or not token:
+        raise InvalidInput("Zerodha sent no request token: the login was not finished. Start it again.")
+    return (yield from _tokens(session, "/session/token", "request_token", token))
+
+
+def _renew(session: Session, ctx: Ctx) -> Operation[Grant]:
+    token = session.secrets.get("refresh_token", "")
+    if not token:
+        raise InvalidInput("Zerodha gave this session no refresh token. Log in again.")
+    return (yield from _tokens(session, "/session/refresh_token", "refresh_token", token))
+
+
+def _tokens(session: Session, path: str, name: str, token: str) -> Operation[Grant]:
+    """Trade a token for today's credentials; the checksum proves that we know the secret."""
+    key, secret = session.secrets["api_key"], session.secrets.get("api_secret", "")
+    if not secret:
+        raise InvalidInput("Zerodha needs 'api_secret' to log in by its page. Store it, or paste an access token.")
+    checksum = sha256(f"{key}{token}{secret}".encode()).hexdigest()
+    form = {"api_key": key, name: token, "checksum": checksum}
+    granted = yield Request(
+        method="POST", host="api", path=path, form=form, headers=VERSION, auth="none", effect="write"
+    )
+    try:
+        told = msgspec.convert(granted, _Granted)
+    except msgspec.ValidationError as error:
+        raise Unknown(f"Zerodha: the login was answered in an unknown form: {error}") from error
+    secrets = {"access_token": told.access_token}
+    if told.refresh_token:
+        secrets["refresh_token"] = told.refresh_token
+    return Grant(secrets=secrets, client_id=told.user_id or session.client_id)
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    user_id: str = ""
+    refresh_token: str | None = None
+
+
+def _logout(session: Session, ctx: Ctx) -> Operation[None]:
+    query = {name: session.secrets[name] for name in ("api_key", "access_token")}
+    try:
+        yield Request(method="DELETE", host="api", path="/session/token", query=query, effect="write")
+    except SessionExpired:
+        return  # it had ended already
+
+
 LOGIN = Login(
     fields=(
         LoginField("api_key", "API key", FieldKind.TEXT),
-        LoginField("access_token", "Access token (valid until 06:00 tomorrow)"),
+        LoginField("api_secret", "API secret (to log in by Zerodha's page)", required=False),
+        LoginField("access_token", "Access token (valid until 06:00 tomorrow)", daily=True),
     ),
     check=_profile,
+    redirect=Redirect(url=_page, exchange=_exchange, echoes_state=True),
+    renew=_renew,
+    logout=_logout,
 )

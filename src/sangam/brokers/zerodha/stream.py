@@ -1,7 +1,6 @@
 """The ticker socket: market data and the user's order updates (Kite Connect docs: WebSocket streaming)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from urllib.parse import urlencode
 
 import msgspec
@@ -24,7 +23,6 @@ from sangam.brokers.contract import (
     done,
 )
 from sangam.brokers.wire import Message
-from sangam.model.clock import IST
 from sangam.model.enums import Exchange, Mode, OrderStatus
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, Level
@@ -32,6 +30,7 @@ from sangam.model.market import Key, OrderUpdate
 
 from .packets import DECODERS
 from .tables import EXCHANGES, HOSTS, INDEX_EXCHANGES, JOINT, MODES, STATUSES, SUBSCRIBE_BATCH, VERSION
+from .times import milliseconds
 
 
 class KiteCodec(BaseCodec):
@@ -149,16 +148,8 @@ def _order_update(order: _Order) -> OrderUpdate:
         average_price=order.average_price or 0.0,
         rejection_reason=order.status_message or "",
         tag=order.tag or "",
-        timestamp=_milliseconds(order.order_timestamp),
+        timestamp=milliseconds(order.order_timestamp),
     )
-
-
-def _milliseconds(text: str | None) -> int:
-    """``2022-03-03 09:24:25`` in India; an order is worth more than its time, so an unreadable one is 0."""
-    try:
-        return int(datetime.fromisoformat(text or "").replace(tzinfo=IST).timestamp() * 1000)
-    except (ValueError, OverflowError):
-        return 0
 
 
 def _open(session: Session, ctx: Ctx) -> Operation[Endpoint]:

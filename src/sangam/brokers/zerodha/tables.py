@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 
-from sangam.brokers.contract import Limit
+from sangam.brokers.contract import Interval, Limit
 from sangam.model.enums import Exchange, Mode, OrderStatus
 
-HOSTS = {"api": "https://api.kite.trade", "stream": "wss://ws.kite.trade"}
+HOSTS = {
+    "api": "https://api.kite.trade",
+    "stream": "wss://ws.kite.trade",
+    "login": "https://kite.zerodha.com",
+}
 
 VERSION = {"X-Kite-Version": "3"}
 
@@ -107,6 +111,20 @@ LIMITS = (
     Limit("orders", 5000, 86_400.0),
     Limit("default", 10, 1.0),
 )
+
+QUOTE_BATCH = 500
+
+INTERVALS: Mapping[str, Interval] = {
+    "1m": Interval("minute", 60),
+    "3m": Interval("3minute", 100),
+    "5m": Interval("5minute", 100),
+    "10m": Interval("10minute", 100),
+    "15m": Interval("15minute", 200),
+    "30m": Interval("30minute", 200),
+    "1h": Interval("60minute", 400),
+    "D": Interval("day", 2000),
+}
+"""The spans are those of Zerodha's forum; the reference page tells none."""
 
 SUBSCRIBE_BATCH = 500
 """Tokens in one request. The documents name no cap; the SDK sends any number in one."""
