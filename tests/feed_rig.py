@@ -37,6 +37,7 @@ class Ears:
 
     def __init__(self) -> None:
         self.published: list[tuple[int, Any]] = []
+        self.lapsed: list[int] = []
         self.refusals: list[Refusal] = []
         self.states: list[AccountHealth] = []
         self.orders: list[tuple[str, Any]] = []
@@ -48,6 +49,9 @@ class Ears:
             assert told["seq"] == self.seqs.get(want, 0) + 1
             self.seqs[want] = told["seq"]
         self.published.append((want, told))
+
+    def lapse(self, want: int) -> None:
+        self.lapsed.append(want)
 
     def refuse(self, want: int, code: str, reason: str) -> None:
         self.refusals.append(Refusal(want, code, reason))

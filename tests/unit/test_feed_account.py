@@ -96,6 +96,7 @@ async def test_one_lost_socket_of_two_touches_only_its_instruments() -> None:
         await rig.hears(kept, 7.0)
         await rig.hears(lost, 7.0)
         assert (len(epochs(rig, kept)), len(epochs(rig, lost))) == (1, 2)
+        assert rig.ears.lapsed == [lost]
 
 
 @pytest.mark.parametrize("how", ["upgrade", "event"])
@@ -117,6 +118,7 @@ async def test_token_death_and_a_new_login(how: str) -> None:
         await rig.carries(SBIN=1)
         await rig.server.tick("SBIN", 6.0)
         await rig.hears(want, 6.0)
+        assert want in rig.ears.lapsed
         assert rig.server.upgrades == upgrades + 1
         assert rig.server.paths[-1] == "/data?token=token-2"
         assert len(epochs(rig, want)) == 2

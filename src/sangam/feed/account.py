@@ -198,6 +198,7 @@ class AccountFeed:
 
     def _drop(self, line: Line) -> None:
         """Nobody needs this instrument any more, or it means another one."""
+        self._lapse(line)
         for want in list(line.wants):
             line.remove(want)
         if self._carriage is not None:
@@ -332,7 +333,12 @@ class AccountFeed:
                 # Up again, and updates may have been missed: a new epoch for all that this socket carries.
                 for line in self._carriage.lines_on(connection):
                     line.discontinue(next(self._tools.numbers), connection.stream.carries.book_only)
+                    self._lapse(line)
         self.refresh()
+
+    def _lapse(self, line: Line) -> None:
+        for want in line.wants:
+            self._tools.sink.lapse(want.id)
 
     def _dismiss_idle(self) -> None:
         for connection in self._carriage.dismiss_idle() if self._carriage is not None else ():

@@ -98,6 +98,10 @@ class Sink(Protocol):
         """An update of a want, encoded once."""
         ...
 
+    def lapse(self, want: int) -> None:
+        """What was published of a want may not be shown as current any more; whoever keeps a copy forgets it."""
+        ...
+
     def refuse(self, want: int, code: str, reason: str) -> None:
         """A want that was Granted or Pending turned out to be refused; it stays held until it is released."""
         ...

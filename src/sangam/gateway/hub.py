@@ -46,6 +46,9 @@ class Hub:
             else:
                 self.delivery.deliver(lane, payload)
 
+    def lapse(self, want: int) -> None:
+        """Nothing to forget: snapshots are the feed's."""
+
     def refuse(self, want: int, code: str, reason: str) -> None:
         """Told to the owners in a later turn: they release the want, which must not happen inside the feed's call."""
         for lane in self._wants.get(want, ()):
