@@ -1,12 +1,15 @@
 """Listening sockets of our own servers: never shared with another process, and a busy port names its usual owner."""
 
 import errno
-import os
 import socket
 
 from .model.errors import ConfigError
 
 _TRIES = 100
+
+_OURS_ALONE = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""On Windows a port is shared with whoever asks unless this forbids it; elsewhere it is ours anyway, and this lets us
+have it again at once after a restart."""
 
 
 def listen(host: str, port: int, name: str, *, auto_port: bool = False) -> socket.socket:
@@ -19,8 +22,7 @@ def listen(host: str, port: int, name: str, *, auto_port: bool = False) -> socke
     for candidate in range(port, last):
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
-            if os.name == "posix":  # on Windows this option would share the port instead
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, _OURS_ALONE, 1)
             listener.bind((host, candidate))
             listener.listen(1024)
         except OSError as error:

@@ -140,8 +140,18 @@ def test_a_key_bound_to_a_removed_account_never_falls_back_to_another(house: Hou
     assert [info.id for info in identity.accounts] == [first]
     assert identity.data_account is None
     assert identity.order_account is None
-    assert house.accounts.create("asha", "other", FIELDS).id == second
-    assert house.accounts.open_session(second).generation == 1
+    again = house.accounts.create("asha", "other", FIELDS).id
+    assert again not in (first, second)
+    assert house.accounts.authenticate(bound).data_account is None
+    assert house.accounts.open_session(again).generation == 1
+
+
+def test_the_end_of_an_account_is_told_whether_it_had_a_session_or_not(house: House) -> None:
+    heard: list[tuple[str, Session | None]] = []
+    house.accounts.on_session(lambda account, session: heard.append((account, session)))
+    account = house.accounts.create("asha", "example", FIELDS).id
+    house.accounts.remove(account)
+    assert heard == [(account, None)]
 
 
 def test_secrets_show_in_no_text(house: House) -> None:

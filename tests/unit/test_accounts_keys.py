@@ -1,7 +1,10 @@
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from tests.house import open_house
 
 from sangam.model.enums import Scope
@@ -55,6 +58,31 @@ def test_last_use_is_remembered_to_the_minute(tmp_path: Path) -> None:
     assert house.accounts.keys.verify(text).last_used_at == start
     house.clock.advance(1)
     assert house.accounts.keys.verify(text).last_used_at == start + 60_000
+    house.database.close()
+
+
+def test_a_key_is_good_while_the_database_takes_no_note_of_its_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk must not lock everybody out."""
+    house = open_house(tmp_path)
+    house.accounts.add_user("asha")
+    text, key = house.accounts.keys.create("asha", [Scope.DATA])
+
+    @contextmanager
+    def full() -> Iterator[None]:
+        raise OperationalError("UPDATE api_keys", {}, Exception("database or disk is full"))
+        yield
+
+    monkeypatch.setattr(house.database, "begin", full)
+    for _ in range(3):
+        assert house.accounts.keys.verify(text).id == key.id
+    assert [record.message for record in caplog.records] == [
+        f"The use of API key {key.id} cannot be noted: database or disk is full"
+    ]
+    with pytest.raises(OperationalError):
+        house.accounts.keys.revoke(key.id)
+    assert house.accounts.keys.verify(text).revoked_at is None
     house.database.close()
 
 

@@ -32,8 +32,10 @@ os._exit(9)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.stdout.strip() == "held"
-    with Home(tmp_path):
-        pass
+    Home(tmp_path).write_run(RUN)
+    with Home(tmp_path), pytest.raises(HomeLocked, match="by another process") as caught:
+        Home(tmp_path).lock()
+    assert caught.value.run is None, "a stranger may listen there by now, and would be sent the admin key"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")

@@ -2,6 +2,7 @@
 
 Everything is read once at the start and kept in memory; the database is written through. Secrets are sealed there."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 
@@ -85,10 +86,7 @@ class Accounts:
         check_fields(spec, secrets)
         check_hosts(spec, hosts or {})
         self.add_user(user)
-        name = f"{user}-{spec.name}"
-        identifier = next(
-            text for n in range(1, len(self._accounts) + 2) if (text := name if n == 1 else f"{name}-{n}") not in self
-        )
+        identifier = self._unused(f"{user}-{spec.name}")
         account = Account(
             info=AccountInfo(id=identifier, user=user, broker=spec.name),
             secrets=dict(secrets),
@@ -109,6 +107,12 @@ class Accounts:
             )
         self._accounts[identifier] = account
         return account.info
+
+    def _unused(self, name: str) -> str:
+        """The name, or with the first number that makes it free; keys of a removed account must not open another."""
+        taken = self.keys.bound_accounts | set(self._accounts)
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        return next(text for text in itertools.chain([name], numbered) if text not in taken)
 
     def __contains__(self, account: str) -> bool:
         return account in self._accounts

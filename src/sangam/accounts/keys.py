@@ -3,11 +3,13 @@
 A key reads ``sangam_<id>_<secret>``: the id may appear in lists and logs, the secret is 256 random bits."""
 
 import hmac
+import logging
 import secrets
 from collections.abc import Callable, Iterable
 
 import msgspec
 from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from sangam.model.clock import Clock
 from sangam.model.enums import INTERVALS_MS, Scope
@@ -16,6 +18,8 @@ from sangam.store.database import Database
 from sangam.store.tables import api_keys
 
 from .vault import Vault
+
+log = logging.getLogger("sangam.accounts")
 
 _USED_EVERY_MS = 60_000
 """How fresh `last_used_at` is kept: one write per key and minute at most."""
@@ -93,7 +97,7 @@ class Keys:
             raise AuthError("Invalid API key")
         now = self._clock.now_ms()
         if key.last_used_at is None or now - key.last_used_at >= _USED_EVERY_MS:
-            key = self._change(digest, last_used_at=now)
+            key = self._note_use(digest, key, now)
         return key
 
     def list(self, user: str | None = None) -> list[ApiKey]:
@@ -113,12 +117,28 @@ class Keys:
                 return revoked
         raise InvalidInput(f"No API key with id '{identifier}'. `sangam key list` shows the ids.")
 
+    @property
+    def bound_accounts(self) -> frozenset[str]:
+        """The accounts that good keys name, whether they exist or not."""
+        good = (key for key in self._keys.values() if key.revoked_at is None)
+        return frozenset(name for key in good for name in (key.data_account, key.order_account) if name is not None)
+
     def on_revoked(self, listener: Callable[[str], object]) -> None:
         """Hear the id of each key that is revoked, in the caller's thread."""
         self._listeners.append(listener)
 
     def _hash(self, text: str) -> bytes:
         return hmac.digest(self._pepper, text.encode("utf-8", "surrogatepass"), "sha256")
+
+    def _note_use(self, digest: bytes, key: ApiKey, now: int) -> ApiKey:
+        """A good key opens the door even if nobody can write in the guest book (a full disk, a lost database)."""
+        key = self._keys[digest] = msgspec.structs.replace(key, last_used_at=now)
+        try:
+            self._change(digest, last_used_at=now)
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", None) or type(error).__name__
+            log.warning("The use of API key %s cannot be noted: %s", key.id, reason)
+        return key
 
     def _change(self, digest: bytes, **values: int) -> ApiKey:
         with self._database.begin() as connection:

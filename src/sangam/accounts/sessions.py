@@ -93,7 +93,10 @@ class Sessions:
 
     def forget(self, account: str) -> None:
         """The account is about to be removed, and its rows with it."""
-        self.close(account)
+        if account in self._open:
+            self.close(account)
+        else:
+            self._tell(account, None)  # there was none, but whoever serves the account must hear of its end
         self._generations.pop(account, None)
 
     def listen(self, listener: SessionListener) -> Callable[[], None]:

@@ -84,13 +84,17 @@ class Home:
             os.close(descriptor)
             raise HomeLocked(self.path, self.read_run()) from None
         self._descriptor = descriptor
+        self._forget_run()  # whoever was killed left it behind
 
     def unlock(self) -> None:
         """Give the folder back; closing the descriptor ends the lock."""
         if self._descriptor is not None:
-            (self.path / "run.json").unlink(missing_ok=True)
+            self._forget_run()
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _forget_run(self) -> None:
+        (self.path / "run.json").unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         self.lock()
