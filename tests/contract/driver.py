@@ -34,9 +34,9 @@ from sangam.model.errors import BrokerError, DecodeError
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Key, Patch
 from sangam.prices.last import Last
+from sangam.transport.encoding import decode, encode
 from sangam.transport.framing import make_framing
 from sangam.transport.framing.base import Closed, Framed, Opened, Out, Wire
-from sangam.transport.http import decode, encode
 
 T = TypeVar("T")
 

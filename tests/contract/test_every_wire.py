@@ -81,7 +81,7 @@ async def test_the_servers_own_loop_carries_it(script: Script, monkeypatch: pyte
     rest, channels = script.rest(), list[FakeChannel]()
     patches, events = list[Patch](), list[Event]()
 
-    async def open_channel(endpoint: Endpoint, owner: WireOwner, ping: float | None = None) -> Channel:
+    async def open_channel(endpoint: Endpoint, owner: WireOwner, ping: float | None, egress: str) -> Channel:
         channels.append(FakeChannel(script, owner))
         return channels[-1]
 

@@ -76,7 +76,7 @@ class Bench:
         self.links: list[Link] = []
         monkeypatch.setattr(link_module, "open_channel", self._open)
 
-    async def _open(self, endpoint: Endpoint, owner: Owner, ping: float | None = None) -> Channel:
+    async def _open(self, endpoint: Endpoint, owner: Owner, ping: float | None, egress: str) -> Channel:
         self.channel = FakeChannel(owner)
         for data in self.greeting:
             owner.wire_data(data)

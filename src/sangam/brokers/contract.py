@@ -87,11 +87,13 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Limit:
-    """At most `count` requests of a lane in any `window` seconds."""
+    """At most `count` requests of a lane in any `window` seconds; the last `reserve` of them are kept for what may not
+    wait (cancels, reductions)."""
 
     lane: str
     count: int
     window: float
+    reserve: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,8 @@ class BrokerSpec:
     """Everything the house knows about a broker.
 
     `session_ends` and `instruments_ready` are ``HH:MM`` IST: when sessions die, and from when the day's instruments can
-    be had (empty: never by the clock, and at any hour). `simulated` marks brokers whose market is our own exchange."""
+    be had (empty: never by the clock, and at any hour). `idle_reuse` is for how many seconds an idle connection is
+    trusted with a write. `simulated` marks brokers whose market is our own exchange."""
 
     name: str
     title: str
@@ -115,4 +118,5 @@ class BrokerSpec:
     limits: tuple[Limit, ...] = ()
     session_ends: str = ""
     instruments_ready: str = ""
+    idle_reuse: float = 10.0
     simulated: bool = False

@@ -13,7 +13,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The credentials an account holds now. `generation` rises at each login; `secrets` never leave the process.
 
     `secrets` holds what login gave (api_key, access_token, feed_token ...) and what the user stored; `hosts` overrides
-    rows of the broker's host table (simulators, host look-ups); `client_id` is the broker's name for the user."""
+    rows of the broker's host table (simulators, host look-ups); `client_id` is the broker's name for the user; `egress`
+    is where this account's calls and sockets leave from: a source address, an HTTP proxy's URL, or anywhere."""
 
     account: str
     broker: str
@@ -21,6 +22,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     client_id: str = ""
     secrets: Mapping[str, str] = {}
     hosts: Mapping[str, str] = {}
+    egress: str = ""
     expires_at: int | None = None
 
     def host(self, row: str, hosts: Mapping[str, str]) -> str:
@@ -49,8 +51,9 @@ EMPTY = _Empty.EMPTY
 class Request(msgspec.Struct, kw_only=True):
     """One HTTP call. `host` names a row of the host table, or is a whole ``https://`` base; at most one body is set.
 
-    `auth` names the credential that `authorize` should use ("none" for public files); `effect` decides whether the
-    driver may repeat it (reads) or never (writes); `lane` names the row of the limit table it counts against."""
+    `auth` names the credential that `authorize` should use: "none" for public files, "login" for the calls of a login,
+    which no dead session may stop. `effect` decides whether the driver may repeat it (reads) or never (writes: whatever
+    happens once only, a token exchange too); `lane` names the rows of the limit table it counts against."""
 
     method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"]
     host: str

@@ -16,6 +16,8 @@ SangamError                  something a person can act on: `str(e)` says what h
     └── Unknown              may or may not have happened: never repeat a write, reconcile
 """
 
+from typing import Self
+
 
 class SangamError(Exception):
     """Base of all errors that carry a message for a person."""
@@ -67,6 +69,11 @@ class MasterRejected(SangamError):
 class BrokerError(SangamError):
     code = "BROKER_ERROR"
     sent = True
+
+    def unsent(self) -> Self:
+        """The same error where we refused by ourselves: nothing left this machine."""
+        self.sent = False
+        return self
 
 
 class NotSent(BrokerError):

@@ -8,10 +8,13 @@ from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from python_socks import ProxyError
+from python_socks.async_.asyncio import Proxy
 
 from sangam.brokers.contract import Endpoint
-from sangam.model.errors import BrokerError, NotSent, SessionExpired
+from sangam.model.errors import BrokerError, InvalidInput, NotSent, SessionExpired
 
+from .egress import Egress, parse_egress
 from .framing.base import Wire
 
 CONNECT_TIMEOUT = 10.0
@@ -36,21 +39,28 @@ class Channel(Protocol):
         ...
 
 
-async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = None) -> Channel:
-    """Open the endpoint's socket. Raises SessionExpired when the upgrade is refused with a status of the endpoint's
-    `dead_credential`, NotSent when the peer cannot be reached, BrokerError for any other refusal."""
+async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = None, egress: str = "") -> Channel:
+    """Open the endpoint's socket, leaving from `egress` (see egress.py). Raises SessionExpired when the upgrade is
+    refused with a status of the endpoint's `dead_credential`, NotSent when the peer or the proxy cannot be reached,
+    BrokerError for any other refusal."""
     parts = urlsplit(endpoint.url)
     where = parts.netloc
     try:
+        way = parse_egress(egress)
+    except InvalidInput as error:
+        raise NotSent(str(error)) from None
+    try:
         async with asyncio.timeout(CONNECT_TIMEOUT):
             if parts.scheme in ("ws", "wss"):
-                return await _open_websocket(endpoint, owner, ping)
-            return await _open_stream(parts.scheme == "tls", parts.hostname or "", parts.port or 0, owner)
+                return await _open_websocket(endpoint, owner, ping, way)
+            return await _open_stream(parts.scheme == "tls", parts.hostname or "", parts.port or 0, owner, way)
     except WSHandshakeError as error:
         status = error.response.status if error.response else None
         if status is not None and status in endpoint.dead_credential:
             raise SessionExpired(f"{where} refused the socket: HTTP {int(status)}", str(int(status))) from None
         raise BrokerError(f"{where} refused the socket: {f'HTTP {int(status)}' if status else error}") from None
+    except ProxyError as error:
+        raise NotSent(f"{where} cannot be reached: {way} says {error}") from None
     except TimeoutError:
         raise NotSent(f"{where} did not answer within {CONNECT_TIMEOUT:g} s") from None
     except OSError as error:
@@ -128,7 +138,7 @@ class _WebSocket(WSListener):
             self._transport.disconnect(graceful=False)
 
 
-async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None) -> Channel:
+async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None, way: Egress) -> Channel:
     websocket = _WebSocket(owner, endpoint.dead_credential)
     await ws_connect(
         lambda: websocket,
@@ -140,6 +150,8 @@ async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None) 
         auto_ping_idle_timeout=ping or CONNECT_TIMEOUT,
         auto_ping_reply_timeout=ping or CONNECT_TIMEOUT,
         logger_name="client",
+        proxy=way.proxy,
+        local_addr=way.local,
     )
     if not websocket.connected:
         raise ConnectionResetError("the connection was closed before the upgrade was answered")
@@ -180,8 +192,17 @@ class _Stream(asyncio.Protocol):
             self._transport.abort()
 
 
-async def _open_stream(tls: bool, host: str, port: int, owner: Owner) -> Channel:
+async def _open_stream(tls: bool, host: str, port: int, owner: Owner, way: Egress) -> Channel:
     loop = asyncio.get_running_loop()
     context = ssl.create_default_context() if tls else None
-    _, protocol = await loop.create_connection(lambda: _Stream(owner), host, port, ssl=context)
+    if way.proxy is not None:
+        tunnel = await Proxy.from_url(way.proxy).connect(host, port)
+        name = host if tls else None
+        _, protocol = await loop.create_connection(
+            lambda: _Stream(owner), sock=tunnel, ssl=context, server_hostname=name
+        )
+    else:
+        _, protocol = await loop.create_connection(
+            lambda: _Stream(owner), host, port, ssl=context, local_addr=way.local
+        )
     return protocol

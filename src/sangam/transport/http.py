@@ -1,104 +1,109 @@
-"""Runs operations over HTTP: encodes each body once, signs those bytes, and says honestly what became of a request.
+"""Runs operations over HTTP and says honestly what became of each request.
 
-`encode` is pure and usable by any driver; `HttpDriver` is the server's asynchronous one. Writes are never repeated."""
+Every call passes the account's `Conduct`, goes out through the pool of its kind and egress, and leaves a trace. Equal
+reads share one call, and a read whose connection broke is repeated once; writes are never repeated."""
 
 import asyncio
-import logging
+import itertools
 import os
-from collections.abc import Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+import random
+from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from sangam.brokers.contract import BrokerSpec, Ctx, Operation, Reply, Request, Session, WireRequest
+from sangam.brokers.contract import BrokerSpec, Ctx, Operation, Request, Session
 from sangam.model.clock import Clock
-from sangam.model.errors import BrokerError, NotSent, Unknown
+from sangam.model.errors import BrokerError
+
+from .conduct import Conduct
+from .encoding import base_url, decode, encode
+from .exchange import Lost, Unreachable, exchange
+from .pools import Pools
+from .sharing import Flights
+from .trace import Trace
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 5.0
-TOTAL_DEADLINE = 30.0
-POOL = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
-log = logging.getLogger("sangam.transport.http")
+@dataclass(frozen=True)
+class HttpTiming:
+    """Seconds. A call is over after its deadline, waiting for a slot of the rate limit included; that wait is refused
+    where it would be longer than `*_wait`. A repeated read pauses for a random part of `pause` first."""
 
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
+    read: float = 30.0
+    write: float = 10.0
+    file: float = 120.0
+    read_wait: float = 10.0
+    write_wait: float = 5.0
+    pause: float = 0.25
 
+    def deadline(self, request: Request) -> float:
+        if request.effect == "write":
+            return self.write
+        return self.file if request.reply == "file" else self.read
 
-def base_url(spec: BrokerSpec, session: Session, host: str) -> str:
-    """A row of the host table, as the session overrides it; a whole URL stands for itself."""
-    if "://" in host:
-        return host
-    return session.host(host, spec.hosts)
-
-
-def encode(spec: BrokerSpec, session: Session, request: Request, ctx: Ctx) -> WireRequest:
-    """The request as it will be sent, with the headers that `authorize` made from exactly these bytes.
-
-    Raises NotSent where a header cannot be written: a credential that was pasted with a line break, for example."""
-    url = base_url(spec, session, request.host).rstrip("/") + request.path
-    if request.query:
-        url += "?" + urlencode(request.query, doseq=True)
-    headers = dict(request.headers)
-    content = b""
-    if request.json is not None:
-        content = msgspec.json.encode(request.json)
-        headers.setdefault("Content-Type", "application/json")
-    elif request.form is not None:
-        content = urlencode(request.form).encode()
-        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-    elif request.content is not None:
-        content = request.content
-    wire = WireRequest(request.method, url, headers, content)
-    if request.auth == "none":
-        return wire
-    headers |= spec.authorize(session, request, wire, ctx)
-    for name, value in headers.items():
-        if not (value.isascii() and value.isprintable() and value == value.strip()):
-            raise NotSent(f"{spec.title}: the header {name} has characters that HTTP cannot carry. Log in again.")
-    return msgspec.structs.replace(wire, headers=headers)
+    def wait(self, request: Request) -> float:
+        return self.write_wait if request.effect == "write" else self.read_wait
 
 
-def decode(request: Request, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
-    """The reply as the request asked for it. A good status with an unreadable body is Unknown, never a success."""
-    payload: Any
-    if request.reply == "file":
-        payload = content
-    elif request.reply == "text":
-        payload = content.decode("utf-8", "replace")
-    else:
-        try:
-            payload = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            if status < 400:
-                raise Unknown(f"{request.method} {request.path}: unreadable reply ({error})") from error
-            payload = None
-    return Reply(status, headers, payload)
+@dataclass(frozen=True)
+class _Caller:
+    """On whose behalf requests are made. `number` ties the calls of an operation together in the log."""
+
+    spec: BrokerSpec
+    session: Session
+    number: int
+    urgent: bool = False
+    warming: bool = False
+
+
+@dataclass
+class _Outcome:
+    payload: Any = None
+    response: httpx.Response | None = None
+    error: BrokerError | None = None
 
 
 class HttpDriver:
-    """One pooled client for all accounts. `run` drives an operation to its result or raises a BrokerError."""
+    """One for all accounts. `run` drives an operation to its result or raises a BrokerError; `trace` counts."""
 
-    def __init__(self, clock: Clock, deadline: float = TOTAL_DEADLINE) -> None:
+    def __init__(self, clock: Clock, timing: HttpTiming | None = None) -> None:
+        self.trace = Trace()
         self._clock = clock
-        self._deadline = deadline
-        self._client = httpx.AsyncClient(
-            http2=True,
-            limits=POOL,
-            timeout=httpx.Timeout(deadline, connect=CONNECT_TIMEOUT),
-            follow_redirects=False,
-            trust_env=False,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # accounts share the pool, never a cookie
-        )
+        self._timing = timing or HttpTiming()
+        self._pools = Pools()
+        self._conducts: dict[tuple[str, str], Conduct] = {}
+        self._flights: Flights[_Outcome] = Flights()
+        self._numbers = itertools.count(1)
+        self._used: dict[tuple[str, str], float] = {}
 
     def ctx(self) -> Ctx:
         return Ctx(self._clock.now_ms(), os.urandom)
 
-    async def run(self, spec: BrokerSpec, session: Session, operation: Operation[T]) -> T:
-        """Drive an operation; its errors are thrown into it first, so that it may read an answer into them."""
+    async def run(self, spec: BrokerSpec, session: Session, operation: Operation[T], *, urgent: bool = False) -> T:
+        """Drive an operation; its errors are thrown into it first, so that it may read an answer into them.
+
+        `urgent` is for cancels and reductions: they go first, use the reserve of the rate limits, and are tried even
+        where the broker did not answer others."""
+        return await self._drive(_Caller(spec, session, next(self._numbers), urgent), operation)
+
+    async def warm(self, spec: BrokerSpec, session: Session) -> None:
+        """One harmless read through the pool of the writes, so that the next write finds a living connection."""
+        operation = spec.login.check(session, self.ctx())
+        await self._drive(_Caller(spec, session, next(self._numbers), warming=True), operation)
+
+    def idle(self, spec: BrokerSpec, session: Session) -> float | None:
+        """Seconds since the pool of this session's writes was used; None where it never was."""
+        used = self._used.get((spec.name, session.egress))
+        return None if used is None else self._clock.monotonic() - used
+
+    async def close(self) -> None:
+        await self._pools.close()
+
+    async def _drive(self, caller: _Caller, operation: Operation[T]) -> T:
         answer: Any = None
         error: BrokerError | None = None
         while True:
@@ -110,42 +115,82 @@ class HttpDriver:
             answer, error = None, None
             try:
                 if isinstance(step, list):
-                    answer = await self._ask_all(spec, session, step)
+                    answer = await self._ask_all(caller, step)
                 else:
-                    answer = await self._ask(spec, session, step)
+                    answer = await self._ask(caller, step)
             except BrokerError as caught:
                 error = caught
 
-    async def _ask_all(self, spec: BrokerSpec, session: Session, requests: list[Request]) -> list[Any]:
+    async def _ask_all(self, caller: _Caller, requests: list[Request]) -> list[Any]:
         """Side by side; nothing is left in flight when one of them fails."""
-        asked = (self._ask(spec, session, request) for request in requests)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        answers = await asyncio.gather(*(self._ask(caller, each) for each in requests), return_exceptions=True)
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
         return answers
 
-    async def _ask(self, spec: BrokerSpec, session: Session, request: Request) -> Any:
-        wire = encode(spec, session, request, self.ctx())
-        started = self._clock.monotonic()
+    async def _ask(self, caller: _Caller, request: Request) -> Any:
+        if request.effect == "write" or caller.warming:
+            return (await self._call(caller, request)).payload
+        key = msgspec.msgpack.encode((caller.session, caller.urgent, request), enc_hook=dict)
+        outcome, own = await self._flights.join(key, lambda: self._call(caller, request))
+        if own or outcome.response is None:
+            return outcome.payload
+        self.trace.shared[caller.spec.name] += 1
+        return _read(caller.spec, request, outcome.response)  # its own copy: payloads may be changed by who gets them
+
+    async def _call(self, caller: _Caller, request: Request) -> _Outcome:
+        """One request, repeated once if that is harmless and may help."""
+        ends = self._clock.monotonic() + self._timing.deadline(request)
         try:
-            async with asyncio.timeout(self._deadline):
-                response = await self._client.request(
-                    wire.method, wire.url, headers=dict(wire.headers), content=wire.content or None
-                )
-        except _NEVER_LEFT as error:
-            raise NotSent(f"{spec.title} cannot be reached at {urlsplit(wire.url).netloc}: {_text(error)}") from error
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise Unknown(f"{spec.title} did not answer {request.method} {request.path}: {_text(error)}") from error
+            return await self._attempt(caller, request, ends)
+        except (Unreachable, Lost):
+            pause = self._timing.pause * random.random()  # noqa: S311 - keeps callers apart, hides nothing
+            if request.effect == "write" or self._clock.monotonic() + pause >= ends:
+                raise
+            await asyncio.sleep(pause)
+        return await self._attempt(caller, request, ends)
+
+    async def _attempt(self, caller: _Caller, request: Request, ends: float) -> _Outcome:
+        spec, session = caller.spec, caller.session
+        writes = request.effect == "write" or caller.warming
+        client = self._pools.client(spec, session, writes=writes)
+        conduct = self._conduct(spec, session)
+        host = urlsplit(base_url(spec, session, request.host)).netloc
+        allowed = min(self._timing.wait(request), ends - self._clock.monotonic())
+        await conduct.admit(session, request, host, allowed, caller.urgent)
+        started = self._clock.monotonic()
+        outcome = _Outcome()
+        try:
+            wire = encode(spec, session, request, self.ctx())
+            outcome.response = await exchange(client, wire, ends - started, spec.title)
+            outcome.payload = _read(spec, request, outcome.response)
+            return outcome
+        except BrokerError as error:
+            outcome.error = error
+            raise
         finally:
-            elapsed = (self._clock.monotonic() - started) * 1000
-            log.debug("%s %s %s: %.0f ms", spec.name, request.method, request.path, elapsed)
-        reply = decode(request, response.status_code, response.headers, response.content)
-        return spec.check(request, reply)
+            self._after(caller, conduct, request, host, outcome, started)
+            if writes:
+                self._used[spec.name, session.egress] = self._clock.monotonic()
 
-    async def close(self) -> None:
-        await self._client.aclose()
+    def _after(
+        self, caller: _Caller, conduct: Conduct, request: Request, host: str, outcome: _Outcome, started: float
+    ) -> None:
+        response, error = outcome.response, outcome.error
+        status = response.status_code if response is not None else None
+        headers = response.headers if response is not None else {}
+        conduct.settle(caller.session, request, host, status=status, headers=headers, error=error)
+        if status is not None or error is not None:
+            seconds = self._clock.monotonic() - started
+            self.trace.called(caller.session, request, caller.number, status=status, error=error, seconds=seconds)
+
+    def _conduct(self, spec: BrokerSpec, session: Session) -> Conduct:
+        key = (spec.name, session.account)
+        if key not in self._conducts:
+            self._conducts[key] = Conduct(spec, self._clock, self.trace)
+        return self._conducts[key]
 
 
-def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _read(spec: BrokerSpec, request: Request, response: httpx.Response) -> Any:
+    return spec.check(request, decode(request, response.status_code, response.headers, response.content))

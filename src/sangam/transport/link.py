@@ -58,6 +58,7 @@ class Link:
         run: RunOperation,
         clock: Clock,
         label: str,
+        egress: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._codec = codec
@@ -68,6 +69,7 @@ class Link:
         self._run = run
         self._monotonic = clock.monotonic
         self._label = label
+        self._egress = egress
         self._channel: Channel | None = None
         self._early: list[Wire] | None = None
         self._damaged = 0
@@ -86,7 +88,7 @@ class Link:
     async def open(self, ping: float | None, login_timeout: float) -> None:
         """Connect and log in. Raises what the peer's refusal means, or BrokerError when the login stays unanswered."""
         self._early = []
-        self._channel = await open_channel(self._endpoint, self, ping)
+        self._channel = await open_channel(self._endpoint, self, ping, self._egress)
         self._framed(self._framing.start())
         early, self._early = self._early, None
         for data in early:

@@ -156,8 +156,9 @@ class Connection:
         ctx = Ctx(self._clock.now_ms(), os.urandom)
         endpoint = await self._run(self.stream.open(session, ctx))
         codec = self.stream.codec(session, endpoint, ctx)
+        owner, label = self._owner, self.label
         link = self._link = Link(
-            endpoint, codec, self._owner.patched, self._owner.told, self._run, self._clock, self.label
+            endpoint, codec, owner.patched, owner.told, self._run, self._clock, label, session.egress
         )
         try:
             await link.open(self.stream.ping, self.stream.login_timeout)
