@@ -19,60 +19,89 @@ from sangam.brokers.contract import RowRefused
 from sangam.model.errors import DecodeError, MasterRejected
 from sangam.model.instrument import Instrument
 
+from .catalogue import Catalogue
 from .job import Built, Job
 from .schema import CREATE, FORMAT, INDEXES, INSERT, Row, to_row
+
+_FAST = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536"
+
+KEPT = 100
+"""Refused rows kept of each reason."""
 
 Parse = Callable[[Sequence[bytes]], Iterable[Instrument | RowRefused]]
 
 
 def build(parse: Parse, files: Sequence[bytes], target: Path) -> Built:
     """Write a master. Raises MasterRejected when it is empty or mostly refused, DecodeError when it is another file."""
-    refused: Counter[str] = Counter()
-    examples: dict[str, str] = {}
+    checks = Checks()
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
         # Nobody sees the file before it is finished and synced, so a torn one is merely thrown away.
-        db.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA user_version={FORMAT}; {CREATE}")
+        db.executescript(f"{_FAST}; PRAGMA user_version={FORMAT}; {CREATE}")
         db.execute("BEGIN")
-        db.executemany(INSERT, _valid(parse(files), refused, examples))
+        db.executemany(INSERT, checks.passed(parse(files)))
+        checks.catalogue.write(db)
         for index in INDEXES:
             db.execute(index)
+        db.executemany("INSERT INTO refused VALUES (?, ?)", checks.refused.items())
+        db.executemany("INSERT INTO refused_row VALUES (?, ?)", checks.samples())
         db.execute("COMMIT")
-        (rows,) = db.execute("SELECT count(*) FROM symtoken").fetchone()
-    if rows <= refused.total():
-        raise MasterRejected(f"{refused.total()} of {rows + refused.total()} rows were refused: {_summary(refused)}.")
+    if checks.rows <= checks.refused.total():
+        total = checks.rows + checks.refused.total()
+        raise MasterRejected(f"{checks.refused.total()} of {total} rows were refused: {_summary(checks.refused)}.")
     with target.open("rb+") as file:
         os.fsync(file.fileno())
-    return Built(rows, dict(refused.most_common()), examples)
+    examples = {reason: rows[0] for reason, rows in checks.kept.items()}
+    return Built(checks.rows, dict(checks.refused.most_common()), examples)
 
 
-def _valid(items: Iterable[Instrument | RowRefused], refused: Counter[str], examples: dict[str, str]) -> Iterator[Row]:
-    """The rows to store: each symbol, broker symbol and token names one instrument of its exchange."""
-    symbols: set[tuple[str, str]] = set()
-    brsymbols: set[tuple[str, str]] = set()
-    tokens: set[tuple[str, str]] = set()
-    for item in items:
-        if isinstance(item, RowRefused):
-            reason, text = item.reason, item.row
-        else:
-            row = to_row(item)
-            symbol, brsymbol, _, exchange, brexchange, token, *_ = row
-            reason, text = "", ",".join(map(str, row))
-            if not (symbol and brsymbol and token):
-                reason = "no symbol or token"
-            elif (symbol, exchange) in symbols:
-                reason = "duplicate symbol"
-            elif (brsymbol, brexchange) in brsymbols:
-                reason = "duplicate broker symbol"
-            elif (token, exchange) in tokens:
-                reason = "duplicate token"
-            else:
-                symbols.add((symbol, exchange))
-                brsymbols.add((brsymbol, brexchange))
-                tokens.add((token, exchange))
-                yield row
+class Checks:
+    """Lets rows pass whose symbol, broker symbol and token each name one instrument of its exchange."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.refused: Counter[str] = Counter()
+        self.kept: dict[str, list[str]] = {}
+        self.catalogue = Catalogue()
+        self._symbols: set[tuple[str, str]] = set()
+        self._brsymbols: set[tuple[str, str]] = set()
+        self._tokens: set[tuple[str, str]] = set()
+
+    def passed(self, items: Iterable[Instrument | RowRefused]) -> Iterator[tuple[int, *Row]]:
+        for item in items:
+            if isinstance(item, RowRefused):
+                self._refuse(item.reason, item.row)
                 continue
-        refused[reason] += 1
-        examples.setdefault(reason, text)
+            row = to_row(item)
+            if reason := self._fault(row):
+                self._refuse(reason, ",".join(map(str, row)))
+                continue
+            self.rows += 1
+            self.catalogue.add(self.rows, item, row)
+            yield self.rows, *row
+
+    def samples(self) -> Iterator[tuple[str, str]]:
+        return ((reason, row) for reason, rows in self.kept.items() for row in rows)
+
+    def _fault(self, row: Row) -> str:
+        symbol, brsymbol, _, exchange, brexchange, token, *_ = row
+        if not (symbol and brsymbol and token):
+            return "no symbol or token"
+        if (symbol, exchange) in self._symbols:
+            return "duplicate symbol"
+        if (brsymbol, brexchange) in self._brsymbols:
+            return "duplicate broker symbol"
+        if (token, exchange) in self._tokens:
+            return "duplicate token"
+        self._symbols.add((symbol, exchange))
+        self._brsymbols.add((brsymbol, brexchange))
+        self._tokens.add((token, exchange))
+        return ""
+
+    def _refuse(self, reason: str, row: str) -> None:
+        self.refused[reason] += 1
+        kept = self.kept.setdefault(reason, [])
+        if len(kept) < KEPT:
+            kept.append(row)
 
 
 def _summary(refused: Counter[str]) -> str:

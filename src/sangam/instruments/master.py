@@ -3,40 +3,85 @@
 import contextlib
 import sqlite3
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+from sangam.model.enums import InstrumentType
 from sangam.model.errors import SymbolNotFound
-from sangam.model.instrument import Instrument
+from sangam.model.instrument import Instrument, strike_text
 
-from .schema import FORMAT, SELECT, from_row
+from .catalogue import underlying_of
+from .freeze import UNKNOWN, Freezes
+from .ladder import Ladder
+from .schema import COLUMNS, FORMAT, SELECT, Row, from_row
+from .search import search
 
 CACHED = 16_384
 """Instruments kept in memory for each kind of look-up (about 0.6 KB each)."""
 
-_BY_SYMBOL = f"{SELECT} WHERE symbol = ? AND exchange = ?"
-_BY_BRSYMBOL = f"{SELECT} WHERE brsymbol = ? AND brexchange = ?"
-_BY_TOKEN = f"{SELECT} WHERE token = ? AND exchange = ?"
+CHUNK = 500
+"""Rows handed out at once by `rows`: a millisecond's work."""
+
+Kind = Literal["futures", "options"]
+
+_BY_SYMBOL = f"{SELECT} WHERE symbol = :name AND exchange = :exchange"
+_BY_BRSYMBOL = f"{SELECT} WHERE brsymbol = :name AND brexchange = :exchange"
+_BY_TOKEN = f"{SELECT} WHERE token = :name AND exchange = :exchange"
+_BY_REF = f"{SELECT} WHERE id = (SELECT instrument FROM ref WHERE ref = :name AND exchange = :exchange)"  # noqa: S608
+
+_LISTED = "listing WHERE underlying = ? AND exchange = ?"
+_EXPIRIES = f"SELECT DISTINCT expiry FROM {_LISTED} AND kind IN (?, ?, ?) AND expiry >= ? ORDER BY expiry"  # noqa: S608
+_FUTURE = f"{SELECT} WHERE id = (SELECT instrument FROM {_LISTED} AND kind = 'FUT' AND expiry = ?)"  # noqa: S608
+_GROUP = f"(SELECT id FROM {_LISTED} AND kind = ? AND expiry = ?)"  # noqa: S608
+_STRIKES = f"SELECT strike FROM strike WHERE listing = {_GROUP}"  # noqa: S608
+_OPTION = f"{SELECT} WHERE id = (SELECT instrument FROM strike WHERE listing = {_GROUP} AND strike = ?)"  # noqa: S608
 
 _Find = Callable[[str, str], Instrument | None]
+_KINDS: Mapping[Kind, tuple[str, str, str]] = {"futures": ("FUT", "", ""), "options": ("CE", "PE", "")}
+
+
+class Rung(NamedTuple):
+    """One strike of an option chain; a side that is not listed is None."""
+
+    strike: float
+    ce: Instrument | None
+    pe: Instrument | None
+
+
+class Refusals(NamedTuple):
+    """How many rows were refused for a reason, and some of them as the file had them."""
+
+    total: int
+    rows: list[str]
 
 
 class Master:
-    """Look-ups of one version. The file is never written again, so every answer stays true for the object's life."""
+    """Look-ups of one version. The file is never written again, so every answer stays true for the object's life.
 
-    def __init__(self, path: Path, version: str) -> None:
-        """Raises sqlite3.Error when the file is absent, damaged or of another format."""
+    All methods but `search` and `rows` take microseconds (a whole chain: a millisecond) and belong to the event loop;
+    those two use a connection of their own and belong to a thread."""
+
+    def __init__(self, path: Path, version: str, made_at: int = 0, freezes: Freezes | None = None) -> None:
+        """`made_at` is when the broker was asked (epoch ms). Raises sqlite3.Error when the file is absent, damaged or
+        of another format."""
         db = _connect(path)
         weakref.finalize(self, db.close)
         if db.execute("PRAGMA user_version").fetchone() != (FORMAT,):
             raise sqlite3.DatabaseError(f"{path.name} is not a master of format {FORMAT}")
         self.version = version
+        self.made_at = made_at
         self.count: int = db.execute("SELECT max(id) FROM symtoken").fetchone()[0] or 0
         self._path = path
+        self._db = db
+        self._freezes = freezes or {}
         self._by_symbol = _cached(db, _BY_SYMBOL)
         self._by_brsymbol = _cached(db, _BY_BRSYMBOL)
-        self._by_token = _cached(db, _BY_TOKEN)
+        self._by_token = _cached(db, _BY_TOKEN, _BY_REF)
+
+    # --- one instrument -----------------------------------------------------------------------------------------------
 
     def lookup(self, symbol: str, exchange: str) -> Instrument:
         """The instrument of a unified symbol and exchange code; SymbolNotFound when there is none."""
@@ -50,40 +95,103 @@ class Master:
         return self._by_brsymbol(brsymbol, brexchange)
 
     def by_token(self, token: str, exchange: str) -> Instrument | None:
-        """The instrument of a broker's token in a unified exchange."""
+        """The instrument of a broker's token in a unified exchange.
+
+        A part of a compound token (the exchange's own number, an ISIN) does as well where it can mean only one."""
         return self._by_token(token, exchange)
 
-    def search(self, query: str, exchange: str | None = None, limit: int = 50) -> list[Instrument]:
-        """Instruments whose symbol or name has every word of the query, the likeliest first. Reads the whole file
-        (tens of milliseconds without the GIL) on a connection of its own: call it in a thread."""
-        words = query.upper().split()
-        if not words:
+    def option(
+        self, underlying: str, exchange: str, expiry: date, strike: float, right: InstrumentType
+    ) -> Instrument | None:
+        """The option of an underlying on a derivative exchange."""
+        key = (underlying, exchange, right.value, expiry.toordinal(), strike_text(strike))
+        return self._one(_OPTION, key)
+
+    def future(self, underlying: str, exchange: str, expiry: date) -> Instrument | None:
+        """The future of an underlying on a derivative exchange."""
+        return self._one(_FUTURE, (underlying, exchange, expiry.toordinal()))
+
+    def freeze_quantity(self, instrument: Instrument) -> int:
+        """The largest order the exchange takes in one piece, in units; 1 where it is not known."""
+        return self._freezes.get((underlying_of(instrument), instrument.exchange), UNKNOWN)
+
+    # --- derivatives of an underlying ---------------------------------------------------------------------------------
+
+    def expiries(self, underlying: str, exchange: str, kind: Kind, since: date = date.min) -> list[date]:
+        """The expiry dates of an underlying's futures or options from `since` on, ascending."""
+        rows = self._db.execute(_EXPIRIES, (underlying, exchange, *_KINDS[kind], since.toordinal()))
+        return [date.fromordinal(number) for (number,) in rows]
+
+    def strikes(self, underlying: str, exchange: str, expiry: date, right: InstrumentType | None = None) -> list[float]:
+        """The strikes of one expiry (rupees, ascending), of one right or of both."""
+        rights = (right,) if right else (InstrumentType.CE, InstrumentType.PE)
+        day = expiry.toordinal()
+        found = {
+            float(text)
+            for each in rights
+            for (text,) in self._db.execute(_STRIKES, (underlying, exchange, each.value, day))
+        }
+        return sorted(found)
+
+    def chain(
+        self, underlying: str, exchange: str, expiry: date, around: float, count: int | None = None
+    ) -> list[Rung]:
+        """Calls and puts of one expiry by ascending strike: the money (`around` is the underlying's price) and `count`
+        strikes on each side of it, or all. Empty where there are no options."""
+        strikes = self.strikes(underlying, exchange, expiry)
+        if not strikes:
             return []
-        patterns = [f"%{_escaped(word)}%" for word in words]
-        where = " AND ".join(["(symbol LIKE ? ESCAPE '!' OR name LIKE ? ESCAPE '!')"] * len(words))
-        values: list[str | int] = [pattern for pattern in patterns for _ in range(2)]
-        if exchange is not None:
-            where += " AND exchange = ?"
-            values.append(exchange)
-        order = "symbol <> ?, symbol NOT LIKE ? ESCAPE '!', length(symbol), symbol, exchange"
-        values += [words[0], f"{_escaped(words[0])}%", limit]
+        ladder = Ladder(strikes, around)
+
+        def side(strike: float, right: InstrumentType) -> Instrument | None:
+            return self.option(underlying, exchange, expiry, strike, right)
+
+        return [
+            Rung(strike, side(strike, InstrumentType.CE), side(strike, InstrumentType.PE))
+            for strike in ladder.around(count)
+        ]
+
+    # --- many, in a thread --------------------------------------------------------------------------------------------
+
+    def search(self, query: str, exchange: str | None = None, limit: int = 50) -> list[Instrument]:
+        """Instruments that have every word of the query in symbol or name, or as strike; the likeliest first."""
         with contextlib.closing(_connect(self._path)) as db:
-            rows = db.execute(f"{SELECT} WHERE {where} ORDER BY {order} LIMIT ?", values).fetchall()
+            rows = search(db, query, exchange, limit)
         return [from_row(row) for row in rows]
+
+    def rows(self, exchange: str | None = None) -> Iterator[list[Row]]:
+        """Every row of symtoken, or of one exchange, in chunks; columns as `schema.NAMES`."""
+        where, values = (" WHERE exchange = ?", (exchange,)) if exchange else ("", ())
+        with contextlib.closing(_connect(self._path)) as db:
+            cursor = db.execute(f"SELECT {COLUMNS} FROM symtoken{where} ORDER BY id", values)  # noqa: S608 - our words
+            while chunk := cursor.fetchmany(CHUNK):
+                yield chunk
+
+    def refused(self) -> dict[str, Refusals]:
+        """The rows of the broker's files that were not taken, by reason, the most frequent first."""
+        counts = self._db.execute("SELECT reason, count FROM refused ORDER BY count DESC, reason").fetchall()
+        rows = "SELECT row FROM refused_row WHERE reason = ?"
+        return {
+            reason: Refusals(count, [row for (row,) in self._db.execute(rows, (reason,))]) for reason, count in counts
+        }
+
+    def _one(self, query: str, values: tuple[str | int, ...]) -> Instrument | None:
+        row = self._db.execute(query, values).fetchone()
+        return from_row(row) if row is not None else None
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
 
-def _cached(db: sqlite3.Connection, query: str) -> _Find:
-    return lru_cache(maxsize=CACHED)(partial(_find, db, query))
+def _cached(db: sqlite3.Connection, *queries: str) -> _Find:
+    return lru_cache(maxsize=CACHED)(partial(_find, db, queries))
 
 
-def _find(db: sqlite3.Connection, query: str, name: str, exchange: str) -> Instrument | None:
-    row = db.execute(query, (name, exchange)).fetchone()
-    return from_row(row) if row is not None else None
-
-
-def _escaped(word: str) -> str:
-    return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+def _find(db: sqlite3.Connection, queries: tuple[str, ...], name: str, exchange: str) -> Instrument | None:
+    """What the first query that knows it finds."""
+    for query in queries:
+        row = db.execute(query, {"name": name, "exchange": exchange}).fetchone()
+        if row is not None:
+            return from_row(row)
+    return None

@@ -16,6 +16,7 @@ from sangam.brokers.contract import BrokerSpec
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.errors import MasterRejected
 
+from . import freeze
 from .job import Built, Job
 from .master import Master
 
@@ -38,6 +39,7 @@ class MasterReport(msgspec.Struct, frozen=True):
 class _Pointer(msgspec.Struct):
     version: str
     previous: str = ""
+    made_at: int = 0
 
 
 class Masters:
@@ -46,7 +48,9 @@ class Masters:
     One process owns the folder. `current` and `refresh` belong to its event loop."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
+        """Raises ConfigError where the home folder's freeze quantities cannot be read."""
         self._folder = home / "masters"
+        self._freezes = freeze.load(home)
         self._clock = clock
         self._standing: dict[str, Master | None] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -57,17 +61,21 @@ class Masters:
             self._standing[source] = self._opened(source)
         return self._standing[source]
 
-    async def refresh(self, spec: BrokerSpec, files: Sequence[bytes], source: str | None = None) -> MasterReport:
+    async def refresh(
+        self, spec: BrokerSpec, files: Sequence[bytes], source: str | None = None, made_at: int | None = None
+    ) -> MasterReport:
         """Build a master from a broker's files and let it stand.
 
         `source` tells masters of one broker apart that come from different hosts, where tokens differ; by default it is
-        the broker's name. Raises MasterRejected, and yesterday's stays, when the files are unreadable, empty, mostly
-        refused or much shorter than before. Masters handed out before stay good."""
+        the broker's name. `made_at` is when the broker was asked for the files (epoch ms), now by default. Raises
+        MasterRejected, and yesterday's stays, when the files are unreadable, empty, mostly refused or much shorter than
+        before. Masters handed out before stay good."""
         source = source or spec.name
         async with self._locks.setdefault(source, asyncio.Lock()):
             child = _Child()
+            asked = self._clock.now_ms() if made_at is None else made_at
             try:
-                master, report = await asyncio.to_thread(self._replace, spec, files, source, child)
+                master, report = await asyncio.to_thread(self._replace, spec, files, source, asked, child)
             except asyncio.CancelledError:
                 child.stop()
                 raise
@@ -79,7 +87,7 @@ class Masters:
         self._standing.clear()
 
     def _replace(
-        self, spec: BrokerSpec, files: Sequence[bytes], source: str, child: "_Child"
+        self, spec: BrokerSpec, files: Sequence[bytes], source: str, made_at: int, child: "_Child"
     ) -> tuple[Master, MasterReport]:
         self._folder.mkdir(parents=True, exist_ok=True)
         prefix = f".{source}-"
@@ -92,7 +100,7 @@ class Masters:
             target = Path(scratch, "master.db")
             built = child.run(Job(parse.__module__, parse.__qualname__, [str(part) for part in parts], str(target)))
             self._judge(spec, source, built)
-            return self._switch(source, target, built)
+            return self._switch(source, target, built, made_at)
 
     def _judge(self, spec: BrokerSpec, source: str, built: Built) -> None:
         if built.error:
@@ -105,12 +113,12 @@ class Masters:
                 f"{self._folder} and download again."
             )
 
-    def _switch(self, source: str, target: Path, built: Built) -> tuple[Master, MasterReport]:
+    def _switch(self, source: str, target: Path, built: Built, made_at: int) -> tuple[Master, MasterReport]:
         version = self._next_version(source)
         os.replace(target, self._path(version))
-        master = Master(self._path(version), version)
         standing = self.current(source)
-        pointer = _Pointer(version, standing.version if standing else "")
+        pointer = _Pointer(version, standing.version if standing else "", made_at)
+        master = self._open(pointer)
         draft = self._folder / f".{source}.json"
         draft.write_bytes(msgspec.json.encode(pointer))
         os.replace(draft, self._folder / f"{source}.json")
@@ -123,9 +131,12 @@ class Masters:
     def _opened(self, source: str) -> Master | None:
         try:
             pointer = msgspec.json.decode((self._folder / f"{source}.json").read_bytes(), type=_Pointer)
-            return Master(self._path(pointer.version), pointer.version)
+            return self._open(pointer)
         except (FileNotFoundError, msgspec.DecodeError, sqlite3.Error):
             return None  # a master is rebuilt from the source's files, never repaired
+
+    def _open(self, pointer: _Pointer) -> Master:
+        return Master(self._path(pointer.version), pointer.version, pointer.made_at, self._freezes)
 
     def _next_version(self, source: str) -> str:
         stem = f"{source}-{ist_from_ms(self._clock.now_ms()).date().isoformat()}"

@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -53,11 +54,13 @@ class ParsedSymbol(NamedTuple):
     kind: InstrumentType
 
 
+@lru_cache(maxsize=4096)
 def expiry_text(day: date, separator: str = "") -> str:
     """``28MAR24``, or ``28-MAR-24`` with a hyphen: locale never matters."""
     return f"{day.day:02d}{separator}{_MONTHS[day.month - 1]}{separator}{day.year % 100:02d}"
 
 
+@lru_cache(maxsize=16384)
 def strike_text(strike: float) -> str:
     """Without trailing zeros: 20800.0 is ``20800``, 292.5 stays ``292.5``."""
     return f"{strike:.4f}".rstrip("0").rstrip(".")
