@@ -21,6 +21,8 @@ Publish = Callable[[int, bytes], None]
 
 _encode = msgspec.json.Encoder().encode
 _NO_BOOK = Depth([], [])
+_LTP, _QUOTE, _DEPTH = Mode  # a member of an enumeration is slow to look up by its name
+_FLAT = Dialect.FLAT
 
 
 def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Callable[[Patch], None]:
@@ -37,12 +39,12 @@ def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Calla
         quote = b""
         for want in line.listened:
             mode = want.level.mode
-            if (priced or mode is not Mode.LTP) and last.tells(mode):
+            if (priced or mode is not _LTP) and last.tells(mode):
                 want.seq += 1
-                if want.key.dialect is Dialect.FLAT:
+                if want.key.dialect is _FLAT:
                     publish(want.id, flat(want, last))
                     continue
-                if not quote and mode is not Mode.LTP:
+                if not quote and mode is not _LTP:
                     quote = quote_body(last, line.scale)
                 publish(want.id, canonical(want, last, quote))
 
@@ -51,18 +53,18 @@ def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Calla
 
 def payload(want: Want, line: Line) -> bytes:
     """What a want's newest update looks like, without counting it as another one."""
-    if want.key.dialect is Dialect.FLAT:
+    if want.key.dialect is _FLAT:
         return flat(want, line.last)
-    quote = b"" if want.level.mode is Mode.LTP else quote_body(line.last, line.scale)
+    quote = b"" if want.level.mode is _LTP else quote_body(line.last, line.scale)
     return canonical(want, line.last, quote)
 
 
 def canonical(want: Want, last: Last, quote: bytes) -> bytes:
     """The value of ``data``. `quote` is the `quote_body`, which the modes above LTP share."""
     mode, depth = want.level
-    if mode is Mode.QUOTE:
+    if mode is _QUOTE:
         return b"%b%d%b}" % (want.head, want.seq, quote)
-    if mode is Mode.DEPTH:
+    if mode is _DEPTH:
         return b'%b%d%b,"depth":%b}' % (want.head, want.seq, quote, _encode(book(last, depth)))
     fields = last.fields
     slim = {"ltp": fields["ltp"], "timestamp": fields["timestamp"]}
@@ -101,11 +103,11 @@ def flat(want: Want, last: Last) -> bytes:
     fields: Mapping[str, Any] = last.fields
     mode, depth = want.level
     message: dict[str, Any] = {"symbol": want.key.symbol, "exchange": want.key.exchange, "ltp": fields["ltp"]}
-    if mode is Mode.QUOTE:
+    if mode is _QUOTE:
         for name in ("open", "high", "low", "close", "volume"):
             if name in fields:
                 message[name] = fields[name]
-    elif mode is Mode.DEPTH:
+    elif mode is _DEPTH:
         message["depth"] = book(last, depth)
     message["timestamp"] = ist_from_ms(fields["timestamp"]).isoformat()
     return _encode(message)

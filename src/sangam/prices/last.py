@@ -11,6 +11,7 @@ _OF_THE_BOOK: tuple[Literal["bid_price", "bid_size", "ask_price", "ask_size"], .
     "ask_price",
     "ask_size",
 )
+_LTP, _QUOTE = Mode.LTP, Mode.QUOTE  # a member of an enumeration is slow to look up by its name
 
 
 class Last:
@@ -82,11 +83,11 @@ class Last:
         fields = self.fields
         if "ltp" not in fields:
             return False
-        if mode is Mode.LTP:
+        if mode is _LTP:
             return True
         if "open" not in fields or "high" not in fields or "low" not in fields or "close" not in fields:
             return False
-        return mode is Mode.QUOTE or self.depth is not None
+        return mode is _QUOTE or self.depth is not None
 
     def age_ms(self, now_ms: int) -> int | None:
         return None if self.received_at is None else max(0, now_ms - self.received_at)
