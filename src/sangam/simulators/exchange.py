@@ -5,7 +5,7 @@ happen, stamped with the clock's hour. Only markets that somebody watches, or wh
 the others catch up when they are looked at."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 
 from sangam.model import enums
@@ -15,10 +15,12 @@ from sangam.model.errors import SymbolNotFound
 
 from .desk import Desk
 from .fair import FairPrices
+from .history import Birth, History
 from .listing import Contract, Id, listing
 from .market import Market
 from .orders import Ledger, Order
 from .paths import Path
+from .tape import Bar
 
 DAY_BEGINS = time(6, 0)
 """When a trading day begins (IST): statistics start anew, expired contracts leave, brokers' tokens die."""
@@ -52,8 +54,12 @@ class Exchange:
         self._ids: dict[tuple[enums.Exchange, int], Id] = {}
         self._rotation = 0
         self._markets: dict[Id, Market] = {}
+        self._births: dict[Id, Birth] = {}
+        self._history = History(self._fair)
         self._watchers: dict[Id, int] = {}
         self._turn = 0
+        self.day = trading_day(self.now_ms)
+        """The trading day that is open."""
         self._listeners: list[Callable[[list[Market]], None]] = []
         self._open_day()
 
@@ -90,6 +96,16 @@ class Exchange:
     def by_token(self, exchange: enums.Exchange, token: int) -> Market | None:
         found = self._ids.get((exchange, token))
         return None if found is None else self.market(*found)
+
+    def candles(
+        self, market: Market, minutes: int, first: date, last: date, *, continuous: bool = False
+    ) -> Iterator[list[Bar]]:
+        """Bars of so many minutes (0: of days) of IST dates `first` to `last`, oldest first, in portions of about a
+        millisecond's work. `continuous` tells days from before a contract was listed."""
+        birth = self._births[market.contract.id]
+        if minutes:
+            return self._history.minutes(market, birth, self.day, first, last, minutes)
+        return self._history.days(market, birth, self.day, first, last, continuous=continuous)
 
     def renumber(self) -> None:
         """Give every contract the number that another one of its exchange had: the worst that a night can do."""
@@ -204,6 +220,8 @@ class Exchange:
 
     def _open_day(self) -> None:
         """Orders of yesterday end, statistics begin anew, and the day's listing replaces the old one."""
+        for market in self._markets.values():
+            market.end_day(self.day)
         self.day = trading_day(self.now_ms)
         for order in list(self.ledger.orders.values()):
             if not order.status.is_final:
@@ -211,6 +229,8 @@ class Exchange:
         self._contracts = {contract.id: contract for contract in self._list(self.day)}
         self._number()
         self._markets = {key: market for key, market in self._markets.items() if key in self._contracts}
+        self._births = {key: self._births[key] for key in self._markets}
+        self._fair.forget()
         for market in self._markets.values():
             market.new_day()
 
@@ -237,6 +257,7 @@ class Exchange:
             elapsed=self.elapsed,
             now_ms=self.now_ms,
         )
+        self._births[key] = Birth(self.day, market.close, market.oi)
         return market
 
     def _current(self, symbol: str, exchange: enums.Exchange) -> Market:

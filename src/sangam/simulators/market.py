@@ -4,12 +4,14 @@ Prices are whole ticks; `rupees` turns them into money."""
 
 import math
 import random
+from datetime import date
 
 from sangam.model.enums import InstrumentType
 
 from .book import Book, Fill, Resting
 from .listing import Contract
 from .paths import Path
+from .tape import Bar, Tape
 
 LADDER = 6
 """Levels that the makers keep on each side unless somebody asks for a deeper book."""
@@ -36,7 +38,10 @@ class Market:
         """When the market moves next, in seconds of trading."""
         self._ladder: dict[bool, dict[int, Resting]] = {True: {}, False: {}}
         self._levels = LADDER
-        self._clip = contract.lot_size * max(1, round(_CLIP_RUPEES / (contract.price * contract.lot_size)))
+        self.clip = contract.lot_size * max(1, round(_CLIP_RUPEES / (contract.price * contract.lot_size)))
+        """What the crowd trades at least at once."""
+        self.days: dict[date, Bar] = {}
+        """One bar for each day that this market saw the end of."""
         self.ltq = 0
         self.oi = 0 if contract.expiry is None else contract.lot_size * (2_000 + int(rng.random() * 20_000))
         self.updates = 0
@@ -46,8 +51,11 @@ class Market:
         self.ltp = self._ticks(path.start)
         self.new_day()
         self.ltp = self.open = self.high = self.low = self._clamp(self._ticks(path.at(elapsed)))
-        if not self.is_index:
-            self._trade(self.ltp, self._clip * (50 + int(rng.random() * 500)), now_ms)
+        self.tape = Tape(self.open)
+        if self.is_index:
+            self._print(self.ltp, 0, now_ms)
+        else:
+            self._trade(self.ltp, self.clip * (50 + int(rng.random() * 500)), now_ms)
             self.ltq = contract.lot_size
             self._quote(path.at(elapsed) / contract.tick_size)
 
@@ -63,10 +71,16 @@ class Market:
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
+    def end_day(self, day: date) -> None:
+        """Keep the day's bar."""
+        seconds = (day - date(1970, 1, 1)).days * 86_400
+        self.days[day] = Bar(seconds, self.open, self.high, self.low, self.ltp, self.volume, self.oi)
+
     def new_day(self) -> None:
         """Yesterday's last price becomes the close; the day's statistics begin anew."""
         self.updates += 1
         self.close = self.open = self.high = self.low = self.ltp
+        self.tape = Tape(self.open)
         self.volume = 0
         self.turnover = 0
         self.oi_high = self.oi_low = self.oi
@@ -83,7 +97,7 @@ class Market:
         self.updates += 1
         fair = self._path.at(elapsed)
         if self.is_index:
-            self._print(self._clamp(self._ticks(fair)), now_ms)
+            self._print(self._clamp(self._ticks(fair)), 0, now_ms)
             return
         self._quote(fair / self.contract.tick_size)
         if passed > 10 * self._interval:
@@ -144,7 +158,7 @@ class Market:
                 if price not in ladder:
                     away = top - price if buy else price - bottom
                     lots = 1 + int(dice() * (10 + 4 * min(away, 20)))
-                    self._make(buy, price, self._clip * lots, 1 + int(dice() * min(lots, 12)))
+                    self._make(buy, price, self.clip * lots, 1 + int(dice() * min(lots, 12)))
 
     def _make(self, buy: bool, price: int, quantity: int, parts: int) -> None:
         """A maker's order first trades with clients' orders that it meets; only the rest waits."""
@@ -157,12 +171,12 @@ class Market:
 
     def _take(self, now_ms: int) -> None:
         rng = self._rng
-        self.execute(rng.random() < 0.5, self._clip * (1 + int(12 * rng.random() ** 3)), None, now_ms)
+        self.execute(rng.random() < 0.5, self.clip * (1 + int(12 * rng.random() ** 3)), None, now_ms)
 
     def _trade_in_the_dark(self, passed: float, now_ms: int) -> None:
         """Nobody watched for a while: the trades of that time happened at the last price."""
         lots = int(passed / self._interval * (1 + 2 * self._rng.random()))
-        self._trade(self.ltp, lots * self._clip, now_ms)
+        self._trade(self.ltp, lots * self.clip, now_ms)
 
     # --- bookkeeping --------------------------------------------------------------------------------------------------
 
@@ -170,20 +184,21 @@ class Market:
         self.volume += quantity
         self.turnover += price * quantity
         self.ltq = quantity
-        self._print(price, now_ms)
         if self.contract.expiry is not None:
-            change = int((self._rng.random() - 0.5) * 3) * min(quantity, 20 * self._clip)
+            change = int((self._rng.random() - 0.5) * 3) * min(quantity, 20 * self.clip)
             self.oi = max(self.oi + change, 0)
             self.oi_high = max(self.oi_high, self.oi)
             self.oi_low = min(self.oi_low, self.oi)
+        self._print(price, quantity, now_ms)
 
-    def _print(self, price: int, now_ms: int) -> None:
+    def _print(self, price: int, quantity: int, now_ms: int) -> None:
         self.ltp = price
         self.ltt = now_ms
         if price > self.high:
             self.high = price
         elif price < self.low:
             self.low = price
+        self.tape.add(price, quantity, self.oi, now_ms)
 
     def _ticks(self, price: float) -> int:
         return max(1, round(price / self.contract.tick_size))
