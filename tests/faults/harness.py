@@ -1,37 +1,34 @@
 """A whole server between fault proxies and clients, with a witness whose stream no fault may touch."""
 
 import asyncio
-import contextlib
 import gc
-import itertools
-import json
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
 import httpx
 import pytest
 from tests.support import wait_for
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
-from sangam.accounts.admin import Admin
+from sangam.accounts.admin import ADMIN_KEY_FILE
 from sangam.app.server import App
 from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import IST
 from sangam.model.enums import Exchange as Code
 from sangam.settings import load_settings
 from sangam.simulators.exchange import Exchange
+from sangam.simulators.listing import Contract, listing
 from sangam.simulators.market import Market
 from sangam.simulators.zerodha import Zerodha
 from sangam.store.home import Home
 from sangam.transport.socket import Timing
 
+from .clients import Client
 from .proxy import FaultProxy
 
 TUESDAY = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
@@ -39,6 +36,8 @@ QUICK = Timing(stale_after=0.8, stuck_after=1.6, check=0.05, settled=0.3, backof
 SYMBOLS = ("SBIN", "RELIANCE", "INFY")
 PATIENCE = 1.5
 """Seconds that a healthy client may hear nothing; its market moves ten times a second and more."""
+
+Listing = Callable[[date], Iterable[Contract]]
 
 _DESCRIPTORS = Path("/proc/self/fd")
 
@@ -65,87 +64,6 @@ class ShiftedClock:
         self._ahead += int(moment.timestamp() * 1000) - self.now_ms()
 
 
-class Tick(NamedTuple):
-    """One update as a client got it; `at` is monotonic seconds."""
-
-    at: float
-    symbol: str
-    data: Mapping[str, Any]
-
-
-class Client:
-    """A well-behaved client that keeps what it hears."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.ticks: list[Tick] = []
-        self.states: list[str] = []
-        self.news: list[dict[str, Any]] = []
-        self._numbers = itertools.count(1)
-        self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
-
-    @classmethod
-    @asynccontextmanager
-    async def login(cls, port: int, key: str) -> AsyncIterator[Self]:
-        async with connect(f"ws://127.0.0.1:{port}", compression=None, ping_interval=None, max_queue=None) as socket:
-            client = cls(socket)
-            listening = asyncio.create_task(client._listen())
-            try:
-                answer = await client.ask("authenticate", api_key=key, features=["feed_state", "refusals"])
-                assert answer["status"] == "success", answer
-                yield client
-            finally:
-                await socket.close()
-                await listening
-
-    async def ask(self, action: str, **fields: object) -> dict[str, Any]:
-        """Say something and return its answer."""
-        number = f"r{next(self._numbers)}"
-        answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        await self.socket.send(json.dumps({"action": action, "request_id": number, **fields}))
-        return await asyncio.wait_for(answer, 10)
-
-    async def subscribe(
-        self, *symbols: str, exchange: str = "NSE", mode: str = "Quote", **fields: object
-    ) -> dict[str, Any]:
-        rows = [{"symbol": symbol, "exchange": exchange} for symbol in symbols]
-        return await self.ask("subscribe", symbols=rows, mode=mode, **{"interval": 0, **fields})
-
-    async def hears(self, count: int = 1, *symbols: str, timeout: float = 10.0) -> None:
-        """Wait for so many more updates, of each symbol where some are named."""
-        start = len(self.ticks)
-
-        def enough() -> bool:
-            fresh = [tick.symbol for tick in self.ticks[start:]]
-            return all(fresh.count(symbol) >= count for symbol in symbols) if symbols else len(fresh) >= count
-
-        await wait_for(enough, timeout, f"{count} updates of {symbols or 'anything'}")
-
-    async def reaches(self, state: str, timeout: float = 10.0) -> None:
-        """Wait until the newest feed state told is this one."""
-        await wait_for(lambda: self.states[-1:] == [state], timeout, f"the feed to be {state}")
-
-    def newest(self, symbol: str) -> Mapping[str, Any]:
-        return next(tick.data for tick in reversed(self.ticks) if tick.symbol == symbol)
-
-    def longest_silence(self, since: float) -> float:
-        heard = [since, *(tick.at for tick in self.ticks if tick.at > since), time.monotonic()]
-        return max(later - earlier for earlier, later in itertools.pairwise(heard))
-
-    async def _listen(self) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            async for text in self.socket:
-                told = json.loads(text)
-                if told.get("type") == "market_data":
-                    self.ticks.append(Tick(time.monotonic(), told["symbol"], told["data"]))
-                elif (answer := self._answers.pop(told.get("request_id", ""), None)) is not None:
-                    answer.set_result(told)
-                elif told.get("type") == "feed_state":
-                    self.states.append(told["state"])
-                else:
-                    self.news.append(told)
-
-
 class Rig:
     """The server (`app`), its broker (`simulator`) behind the proxies `stream` and `rest`, a `trader` who listens to
     `SYMBOLS` there, and a `witness` at another broker."""
@@ -156,10 +74,10 @@ class Rig:
     trader: Client
     witness: Client
 
-    def __init__(self, log: pytest.LogCaptureFixture) -> None:
+    def __init__(self, log: pytest.LogCaptureFixture, contracts: Listing, pace: float) -> None:
         self.log = log
         self.clock = ShiftedClock(TUESDAY)
-        self.exchange = Exchange(clock=self.clock, pace=20)
+        self.exchange = Exchange(clock=self.clock, contracts=contracts, pace=pace)
         self.simulator = Zerodha(self.exchange, run=True, heartbeat=0.2)
 
     @property
@@ -175,9 +93,10 @@ class Rig:
         self.stream = await stack.enter_async_context(FaultProxy(ports["stream"]))
         self.rest = await stack.enter_async_context(FaultProxy(ports["api"]))
         told = {"sangam_home": home, "api_port": 0, "websocket_port": 0, "valid_brokers": "paper,zerodha", **settings}
+        self.home = stack.enter_context(Home(home))
         self.app = App(
             load_settings(None, **told),
-            stack.enter_context(Home(home)),
+            self.home,
             clock=self.clock,
             calendar=calendar,
             timing=timing,
@@ -186,9 +105,9 @@ class Rig:
         await self.app.start()
         hosts = {"api": f"http://127.0.0.1:{self.rest.port}", "stream": f"ws://127.0.0.1:{self.stream.port}"}
         fields = self.credentials if logged_in else {**self.credentials, "access_token": "of yesterday"}
-        added = self.admin("account/add", user="asha", broker="zerodha", fields=fields, hosts=hosts)
+        added = await self.admin("account/add", user="asha", broker="zerodha", fields=fields, hosts=hosts)
         self.account = added["account"]
-        self.key = self.admin("key/create", user="asha")["api_key"]
+        self.key = (await self.admin("key/create", user="asha"))["api_key"]
         assert self.app.demo is not None
         self.witness = await stack.enter_async_context(Client.login(self.port, self.app.demo.api_key))
         await self.witness.subscribe("HDFCBANK", "TCS", "ITC", "SBIN", "RELIANCE")
@@ -204,12 +123,15 @@ class Rig:
         """What the user types in after a login at the broker."""
         return {name: self.simulator.credentials[name] for name in ("api_key", "access_token")}
 
-    def admin(self, verb: str, **arguments: object) -> dict[str, Any]:
-        return Admin(self.app._accounts).call(verb, arguments)
+    async def admin(self, verb: str, **arguments: object) -> dict[str, Any]:
+        """What `sangam account ...` asks of the running server."""
+        answer = await self._http("POST", f"/api/v1/admin/{verb}", self.home.read(ADMIN_KEY_FILE), arguments)
+        data: dict[str, Any] = answer["data"]
+        return data
 
-    def login(self) -> None:
+    async def login(self) -> None:
         """The user types in what the broker gave today."""
-        self.admin("account/login", account=self.account, fields=self.credentials)
+        await self.admin("account/login", account=self.account, fields=self.credentials)
 
     # --- what must hold -----------------------------------------------------------------------------------------------
 
@@ -252,13 +174,20 @@ class Rig:
 
     async def shown(self) -> list[tuple[str, str]]:
         """(state, detail) of the account as `/health` and as `get_broker_info` tell them, and whether they agree."""
-        assert self.app.run is not None
-        async with httpx.AsyncClient(trust_env=False) as http:
-            health = (await http.get(f"{self.app.run.api_url}/health", headers={"X-API-KEY": self.key})).json()
+        health = await self._http("GET", "/health", self.key)
         info = await self.trader.ask("get_broker_info")
         own = [row for row in health["accounts"] if row["account"] == self.account]
         own += [row for row in info["accounts"] if row["id"] == self.account]
         return [(row["state"], row["detail"]) for row in own]
+
+    async def _http(self, method: str, path: str, key: str | None, body: object = None) -> dict[str, Any]:
+        assert self.app.run is not None
+        headers = {"X-API-KEY": key or ""}
+        async with httpx.AsyncClient(base_url=self.app.run.api_url, trust_env=False, headers=headers) as http:
+            answer = await http.request(method, path, json=body)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
 
     def logged(self, pattern: str, level: str = "") -> bool:
         return any(
@@ -293,13 +222,15 @@ async def rig(
     calendar: Calendar | None = None,
     timing: Timing = QUICK,
     logged_in: bool = True,
+    contracts: Listing = listing,
+    pace: float = 20,
     **settings: object,
 ) -> AsyncIterator[Rig]:
     """A running rig, with everything streaming if `logged_in`; at its end nothing of it is left."""
     log.set_level("INFO", "sangam")
     gc.collect()
     before, tasks = descriptors(), len(asyncio.all_tasks())
-    built = Rig(log)
+    built = Rig(log, contracts, pace)
     async with AsyncExitStack() as stack:
         await built.start(stack, home, calendar or AlwaysOpen(), timing, logged_in, **settings)
         yield built

@@ -99,7 +99,7 @@ async def test_forbidden_at_the_upgrade_is_not_hammered(open_rig: OpenRig) -> No
         assert "HTTP 403" in health[1]
         assert rig.health()["wants"] == len(SYMBOLS)
         rig.simulator.faults.clear()
-        rig.login()
+        await rig.login()
         await rig.trader.reaches("live")
     assert rig.logged(r"auth_expired .*HTTP 403.*Waiting for a new login", "ERROR")
     assert not rig.logged(rig.simulator.credentials["access_token"])
@@ -196,7 +196,7 @@ async def test_a_socket_over_the_limit_leaves_the_others_alone(open_rig: OpenRig
     known = rig.simulator.credentials
     other = f"{rig.simulator.hosts['stream']}?api_key={known['api_key']}&access_token={known['access_token']}"
     async with connect(other, ping_interval=None):
-        rig.login()
+        await rig.login()
         await wait_for(lambda: len({tick.symbol for tick in rig.trader.ticks}) == 2, what="two of three symbols")
         await rig.trader.reaches("reconnecting")
         assert rig.health()["detail"].endswith("HTTP 429")

@@ -12,7 +12,8 @@ from sangam.model.calendar import Calendar
 from sangam.model.enums import Exchange as Code
 from sangam.transport.backoff import Backoff
 
-from .harness import QUICK, SYMBOLS, TUESDAY, Client, Rig
+from .clients import Client
+from .harness import QUICK, SYMBOLS, TUESDAY, Rig
 
 OpenRig = Callable[..., Awaitable[Rig]]
 
@@ -28,7 +29,7 @@ async def test_the_token_dies_at_six_and_tokens_are_renumbered_overnight(open_ri
         await rig.trader.reaches("auth_expired")
         assert rig.stream.accepted <= 2, "nothing is hammered"
         assert rig.health()["wants"] == len(SYMBOLS)
-        assert rig.admin("account/list")["accounts"][1]["session"] is False
+        assert (await rig.admin("account/list"))["accounts"][1]["session"] is False
         async with Client.login(rig.port, rig.key) as late:
             ack = await late.subscribe("SBIN", "TCS")
             assert [row["state"] for row in ack["subscriptions"]] == ["pending", "pending"]
@@ -39,7 +40,7 @@ async def test_the_token_dies_at_six_and_tokens_are_renumbered_overnight(open_ri
             rig.exchange.renumber()
             rig.simulator.new_login()
             silent = len(rig.trader.ticks)
-            rig.login()
+            await rig.login()
             await rig.trader.hears(3, *SYMBOLS)
             await late.hears(3, "SBIN", "TCS")
         assert rig.trader.states[-1] == "closed_market"
@@ -61,7 +62,7 @@ async def test_the_session_is_taken_by_another_program(open_rig: OpenRig) -> Non
         await rig.trader.reaches("auth_expired")
         await rig.witness.hears(50)
         assert rig.stream.accepted == 2, "the two programs do not fight for the session"
-        rig.login()
+        await rig.login()
         await rig.trader.reaches("live")
 
 
@@ -70,7 +71,7 @@ async def test_a_dead_token_at_login(open_rig: OpenRig) -> None:
     await wait_for(lambda: rig.health()["state"] == "auth_expired", what="auth_expired")
     assert rig.stream.accepted <= 1
     assert rig.logged("Log in to Zerodha again", "ERROR")
-    rig.login()
+    await rig.login()
     await rig.trader.hears(3, *SYMBOLS)
     assert rig.trader.states[-1] == "live"
 
@@ -92,7 +93,7 @@ async def test_no_master_at_the_first_login(open_rig: OpenRig, quick_downloads: 
             rig.rest.reset_after(5000)
         case "damaged":
             rig.simulator.faults.damaged_master = b"instrument_token,exchange_token\n1,2\n"
-    rig.login()
+    await rig.login()
     await wait_for(lambda: rig.logged("no new instruments", "ERROR"), what="a line in the log")
     ack = await rig.trader.subscribe("TCS")
     assert ack["subscriptions"][0]["state"] == "pending"
@@ -118,7 +119,7 @@ async def test_yesterdays_master_serves_until_the_broker_gives_another(
                 rig.simulator.faults.damaged_master = b"instrument_token,exchange_token\n1,2\n"
             case "much shorter":
                 rig.simulator.faults.damaged_master = await rig.instruments_file(lines=50)
-        rig.login()
+        await rig.login()
         await wait_for(lambda: rig.logged("no new instruments", "ERROR"), what="a line in the log")
         await rig.trader.hears(3, *SYMBOLS)
         if fault in ("damaged", "much shorter"):
@@ -132,7 +133,7 @@ async def test_yesterdays_master_serves_until_the_broker_gives_another(
 async def test_an_account_is_removed_while_it_streams(open_rig: OpenRig) -> None:
     rig = await open_rig()
     async with rig.trouble(resumes=False):
-        rig.admin("account/remove", account=rig.account)
+        await rig.admin("account/remove", account=rig.account)
         await rig.trader.reaches("no_session")
         await wait_for(lambda: rig.stream.open == 0, what="its socket to be closed")
 
@@ -149,7 +150,7 @@ async def test_weeks_of_reconnects_and_logins_leave_nothing_behind(open_rig: Ope
             rig.simulator.faults.refuse_requests(503, times=2)
             rig.simulator.new_login()
             await rig.trader.reaches("auth_expired")
-            rig.login()
+            await rig.login()
             await rig.trader.hears(1, *SYMBOLS)
         assert rig.health()["wants"] == len(SYMBOLS)
         assert rig.health()["reconnects"] == 200

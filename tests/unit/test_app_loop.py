@@ -1,11 +1,12 @@
 """The loop and its lateness."""
 
 import asyncio
+import gc
 import time
 
 from tests.support import wait_for
 
-from sangam.app.loop import LOOK_SECONDS, LagMeter, run
+from sangam.app.loop import LOOK_SECONDS, LagMeter, run, settle
 
 
 def test_runs_to_the_end() -> None:
@@ -16,6 +17,16 @@ def test_runs_to_the_end() -> None:
 
     run(main())
     assert seen[0].is_closed()
+
+
+def test_what_stands_is_not_collected_again() -> None:
+    before = gc.get_freeze_count()
+    settle()
+    try:
+        assert gc.get_freeze_count() > before + 10_000
+        assert len(gc.get_objects()) < 10_000
+    finally:
+        gc.unfreeze()
 
 
 async def test_a_blocked_loop_shows_once() -> None:

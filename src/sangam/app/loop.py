@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from typing import Any
@@ -16,6 +17,13 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         factory = import_module("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main)
+
+
+def settle() -> None:
+    """Call it once everything stands: what lives as long as the process is taken out of the garbage collector's sight.
+    Looking at it again, 130,000 objects at each full collection, would hold the loop for 100 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 class LagMeter:
