@@ -10,10 +10,8 @@ from collections.abc import Callable
 
 from sangam import __version__, simulators
 from sangam.accounts.accounts import Accounts
-from sangam.accounts.admin import ensure_admin_key
+from sangam.accounts.admin import Admin, ensure_admin_key
 from sangam.accounts.demo import Demo, ensure_demo
-from sangam.accounts.desk import open_desk
-from sangam.accounts.first import ensure_first
 from sangam.accounts.vault import open_vault
 from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
@@ -40,7 +38,6 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
 
 from . import loop
-from .keeper import Keeper
 from .logins import Logins
 from .loop import LagMeter
 from .observe import Observer
@@ -73,10 +70,11 @@ class App:
     async def start(self, auto_port: bool = False) -> RunInfo:
         """Raises ConfigError and leaves nothing behind where anything cannot start."""
         try:
-            return await self._start(auto_port)
+            self.run = await self._start(auto_port)
         except BaseException:
             await self.stop()
             raise
+        return self.run
 
     async def stop(self) -> None:
         await self._stack.aclose()
@@ -89,8 +87,7 @@ class App:
         database = Database(settings.database)
         stack.callback(database.close)
         key = settings.sangam_key.get_secret_value() if settings.sangam_key else None
-        vault = open_vault(database, home, key)
-        self._accounts = Accounts(database, vault, self._brokers, clock)
+        self._accounts = Accounts(database, open_vault(database, home, key), self._brokers, clock)
         ensure_admin_key(self._accounts, home)
         embedded = await self._simulate()
 
@@ -114,9 +111,6 @@ class App:
         adopter.on_client(self._accounts.name_client)
         stack.push_async_callback(adopter.stop)
         self._observer = Observer(self._feed, self._gateway, lag)
-        self._desk = open_desk(
-            self._accounts, self._brokers, vault, clock, http.run, http.ctx, self._address, self._standing
-        )
 
         websocket_port = await self._gateway.start(
             settings.websocket_host, settings.websocket_port, _tls(settings), auto_port=auto_port
@@ -126,7 +120,10 @@ class App:
         self._accounts.keys.on_revoked(lambda key: here.call_soon_threadsafe(self._gateway.revoke, key))
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
-        run = self.run = RunInfo(
+        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded)
+        stack.callback(logins.stop)
+        logins.start()
+        run = RunInfo(
             pid=os.getpid(),
             api_host=settings.api_host,
             api_port=api.port,
@@ -136,15 +133,6 @@ class App:
             version=__version__,
             started_at=clock.now_ms(),
         )
-        first = ensure_first(self._accounts, self._brokers, *self._given())
-        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded, self._address)
-        stack.callback(logins.stop)
-        logins.start()
-        if first is not None:
-            log.info("%s: made of BROKER_API_KEY; log in: sangam account login %s", first.id, first.id)
-        keeper = Keeper(self._desk, self._feed.health, clock)
-        stack.push_async_callback(keeper.stop)
-        keeper.start()
         home.write_run(run)
         return run
 
@@ -170,7 +158,7 @@ class App:
             symbol=self._symbol,
             health=self._observer.health,
             metrics=self._observer.metrics,
-            admin=self._desk.admin.call,
+            admin=Admin(self._accounts).call,
             clock=self._clock,
             version=__version__,
             rate_limit=settings.api_rate_limit,
@@ -183,18 +171,6 @@ class App:
             tls_cert=settings.tls_cert,
             tls_key=settings.tls_key,
         )
-
-    def _address(self) -> str:
-        """Where browsers reach us: `HOST_SERVER`, or where the API listens."""
-        return self._settings.host_server.rstrip("/") or (self.run.api_url if self.run is not None else "")
-
-    def _standing(self, account: str) -> tuple[str, str]:
-        health = self._feed.health(account)
-        return health.state.value, health.detail
-
-    def _given(self) -> tuple[str, str]:
-        key, secret = self._settings.broker_api_key, self._settings.broker_api_secret
-        return key.get_secret_value() if key else "", secret.get_secret_value() if secret else ""
 
     # --- what the API asks --------------------------------------------------------------------------------------------
 
