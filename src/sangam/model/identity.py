@@ -1,5 +1,7 @@
 """Who is asking: users' broker accounts and what an API key stands for."""
 
+import hmac
+
 import msgspec
 
 from .enums import Scope
@@ -40,3 +42,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             if wanted in (account.id.casefold(), account.broker.casefold()):
                 return account
         return None
+
+
+def key_hash(pepper: bytes, api_key: str) -> bytes:
+    """How an API key is kept and found: `pepper` is the house's own secret."""
+    return hmac.digest(pepper, api_key.encode("utf-8", "surrogatepass"), "sha256")
