@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sangam.brokers.contract import (
+    Candle,
     Confirmed,
     Ctx,
+    Operation,
     Refusal,
     Reply,
     Request,
@@ -24,7 +27,7 @@ from sangam.brokers.paper import SPEC
 from sangam.brokers.paper.stream import BATCH, PaperCodec
 from sangam.brokers.wire import NatsMessage
 from sangam.model.enums import Exchange, InstrumentType, Mode
-from sangam.model.errors import DecodeError, SessionExpired, Unknown
+from sangam.model.errors import DecodeError, RateLimited, Refused, SessionExpired, Unknown
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Depth, DepthLevel, Key, OrderUpdate, Patch
 
@@ -68,6 +71,9 @@ def test_errors() -> None:
     for reply in (Reply(500, {}, None), Reply(200, {}, {"status": "error", "message": "why"}), Reply(200, {}, [])):
         with pytest.raises(Unknown):
             SPEC.check(READ, reply)
+    for status, error in ((400, Refused), (429, RateLimited)):
+        with pytest.raises(error, match="why"):
+            SPEC.check(READ, Reply(status, {}, {"status": "error", "message": "why"}))
     operation = SPEC.login.check(SESSION, CTX)
     next(operation)
     with pytest.raises(Unknown):
@@ -108,6 +114,47 @@ def test_instruments() -> None:
     assert [type(refusal) for refusal in refusals] == [RowRefused, RowRefused]
     with pytest.raises(DecodeError):
         list(SPEC.instruments.parse([b"<html>"]))
+
+
+SBIN = Instrument(symbol="SBIN", exchange=Exchange.NSE, brsymbol="SBIN", brexchange="NSE", token="11")
+INFY = Instrument(symbol="INFY", exchange=Exchange.NSE, brsymbol="INFY", brexchange="NSE", token="12")
+
+
+def answered(operation: Operation[Any], data: Any) -> tuple[Request, Any]:
+    """What an operation asks, and what it makes of the answer."""
+    request = next(operation)
+    assert isinstance(request, Request)
+    with pytest.raises(StopIteration) as stop:
+        operation.send(SPEC.check(request, Reply(200, {}, {"status": "success", "data": data})))
+    return request, stop.value.value
+
+
+def test_quotes() -> None:
+    assert SPEC.data is not None
+    rows = [["12", {"ltp": 1500}, [], [[1500.5, 3, 1]]], ["99", {"ltp": 1}, [], []]]
+    request, patches = answered(SPEC.data.quotes([SBIN, INFY], SESSION, CTX), rows)
+    assert (request.path, request.query) == ("/quotes", {"tokens": "11,12"})
+    assert patches == [Patch(INFY, {"ltp": 1500.0}, Depth([], [DepthLevel(1500.5, 3, 1)]), True)]
+
+
+def test_history() -> None:
+    assert SPEC.data is not None
+    assert SPEC.data.history is not None
+    operation = SPEC.data.history(SBIN, "1h", date(2026, 8, 17), date(2026, 8, 18), SESSION, CTX)
+    request, candles = answered(operation, [[1786938300, 1, 2, 0.5, 1.5, 10, 0]])
+    assert request.query == {"token": "11", "interval": "1h", "from": "2026-08-17", "to": "2026-08-18"}
+    assert candles == [Candle(1786938300, 1.0, 2.0, 0.5, 1.5, 10)]
+
+
+@pytest.mark.parametrize("data", [None, {}, [7], [["11"]], [[1, 2, 3]], [[1.5, 1, 2, 0.5, 1.5, 10, 0]]])
+def test_odd_market_data_is_unknown(data: Any) -> None:
+    assert SPEC.data is not None
+    assert SPEC.data.history is not None
+    day = date(2026, 8, 17)
+    for operation in (SPEC.data.quotes([SBIN], SESSION, CTX), SPEC.data.history(SBIN, "D", day, day, SESSION, CTX)):
+        next(operation)
+        with pytest.raises(Unknown):
+            operation.send(data)
 
 
 def test_endpoint() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -58,7 +58,7 @@ async def told(client: ClientConnection, kind: str) -> Any:
 
 async def test_session(rest: httpx.AsyncClient) -> None:
     assert (await rest.get("/session")).json() == {"status": "success", "data": {"client_id": "PAPER1"}}
-    for path in ("/session", "/instruments.csv"):
+    for path in ("/session", "/instruments.csv", "/quotes?tokens=1", "/candles"):
         refused = await rest.get(path, headers={"Authorization": "Bearer wrong"})
         assert refused.status_code == 401
         assert refused.json()["status"] == "error"
@@ -144,6 +144,61 @@ async def test_orders_are_pushed(paper: Paper, stream: ClientConnection) -> None
         "tag": "x",
         "timestamp": order.updated,
     }
+
+
+async def test_quotes_are_those_of_the_deep_stream(rest: httpx.AsyncClient, stream: ClientConnection) -> None:
+    known = await tokens(rest)
+    future, nifty = known["NFO:NIFTY25AUG26FUT"], known["NSE_INDEX:NIFTY"]
+    await stream.send(json.dumps({"sub": [[future, 3], [nifty, 3]]}))
+    await told(stream, "ok")
+    streamed = await told(stream, "ticks")
+    answer = (await rest.get("/quotes", params={"tokens": f"{future},nope,{nifty}"})).json()
+    assert answer == {"status": "success", "data": streamed}
+    for wrong in ("", ",".join([future] * 501)):
+        refused = await rest.get("/quotes", params={"tokens": wrong})
+        assert (refused.status_code, refused.json()["message"]) == (400, "Ask for 1 to 500 tokens")
+
+
+async def test_candles(paper: Paper, rest: httpx.AsyncClient) -> None:
+    token = (await tokens(rest))["NSE:SBIN"]
+    ask = {"token": token, "interval": "15m", "from": "2026-08-14", "to": "2026-08-18"}
+    rows = (await rest.get("/candles", params=ask)).json()["data"]
+    assert len(rows) == 25 + 25 + 1, "Friday, Monday, and today's first"
+    assert rows[0][0] == datetime(2026, 8, 14, 9, 15, tzinfo=IST).timestamp()
+    days = (await rest.get("/candles", params=ask | {"interval": "D"})).json()["data"]
+    assert [datetime.fromtimestamp(row[0], UTC).isoformat() for row in days] == [
+        "2026-08-14T00:00:00+00:00",
+        "2026-08-17T00:00:00+00:00",
+        "2026-08-18T00:00:00+00:00",
+    ]
+    friday = rows[:25]
+    assert days[0][1:6] == [
+        friday[0][1],
+        max(row[2] for row in friday),
+        min(row[3] for row in friday),
+        friday[-1][4],
+        sum(row[5] for row in friday),
+    ]
+    market = paper.exchange.market("SBIN", Code.NSE)
+    assert days[1][4] == market.rupees(market.close)
+    assert (await rest.get("/candles", params=ask | {"from": "2026-08-15", "to": "2026-08-16"})).json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"token": "1"}, "Unknown token"),
+        ({"interval": "7m"}, "Unknown interval"),
+        ({"from": "18.08.2026"}, "Dates are written as 2026-08-18"),
+        ({"from": "2026-08-19"}, "Ask for 1 to 5 days"),
+        ({"from": "2026-08-13"}, "Ask for 1 to 5 days"),
+    ],
+)
+async def test_wrong_candles_are_refused(rest: httpx.AsyncClient, wrong: dict[str, str], message: str) -> None:
+    ask = {"token": "100003045", "interval": "1m", "from": "2026-08-18", "to": "2026-08-18"}
+    assert (await rest.get("/candles", params=ask)).status_code == 200
+    refused = await rest.get("/candles", params=ask | wrong)
+    assert (refused.status_code, refused.json()) == (400, {"status": "error", "message": message})
 
 
 @pytest.mark.parametrize("nonsense", ["", "[]", '{"sub": 1}', '{"sub": [["1000026000", 9]]}', "\x00"])

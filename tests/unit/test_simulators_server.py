@@ -197,7 +197,7 @@ async def test_a_client_that_does_not_read_costs_bounded_memory() -> None:
         writer.write(f"{head}Upgrade: websocket\r\nConnection: Upgrade\r\n{key}\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         session = paper.sessions[0]
-        rows = [[paper._token(contract), 3] for contract in exchange.contracts[:100]]
+        rows = [[paper.token(contract), 3] for contract in exchange.contracts[:100]]
         session.received(json.dumps({"sub": rows}).encode())
         for _ in range(1000):
             exchange.step(1.0)

@@ -1,17 +1,16 @@
-"""The house's own simple wire, for the embedded market: a session, an instruments file, and a JSON stream.
+"""The house's own simple wire, for the embedded market: a JSON stream, and the REST of `paper_rest`.
 
-Tokens are the same on every day and in every run."""
+Tokens are the same on every day and in every run. Stream messages have one key. In: ``{"sub": [[token, mode], ...]}``
+and ``{"unsub": [token, ...]}``. Out: `ok`, `refused`, `ticks` (rows of token, fields and in mode 3 both sides of the
+book), `hb` (every second), `order`, `error`."""
 
-import csv
-import io
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from sangam.model.enums import Exchange as Code
 from sangam.model.enums import Mode
@@ -21,10 +20,10 @@ from .exchange import Exchange
 from .listing import Contract, Id
 from .market import Market
 from .orders import Order
+from .paper_rest import PaperRest, refusal
 from .server import Simulator
 from .session import Refused, Session
 
-COLUMNS = ("token", "symbol", "exchange", "name", "instrument_type", "expiry", "strike", "lot_size", "tick_size")
 CLIENT_ID = "PAPER1"
 LEVELS = 5
 
@@ -85,6 +84,7 @@ class Paper(Simulator):
 
     name = "paper"
     moves = 25
+    client_id = CLIENT_ID
 
     def __init__(self, exchange: Exchange | None = None, *, access_token: str | None = None, **options: Any) -> None:
         super().__init__(exchange, **options)
@@ -108,10 +108,13 @@ class Paper(Simulator):
         self._alive = False
         self.cut()
 
+    def admits(self, token: str) -> bool:
+        return self._alive and token == self._access_token
+
     def accept(self, path: str, query: dict[str, str]) -> Session | Refused:
         if path != "/stream":
             return Refused(404)
-        if not self._alive or query.get("token") != self._access_token:
+        if not self.admits(query.get("token", "")):
             return Refused(401, b"Invalid token")
         if self.faults.max_sockets is not None and len(self.sessions) >= self.faults.max_sockets:
             return Refused(429, b"Too many connections")
@@ -120,7 +123,7 @@ class Paper(Simulator):
     def find(self, token: str) -> Market | None:
         if self._edition != self.exchange.edition:
             self._edition = self.exchange.edition
-            self._ids = {self._token(contract): contract.id for contract in self.exchange.contracts}
+            self._ids = {self.token(contract): contract.id for contract in self.exchange.contracts}
             self._rows.clear()
         found = self._ids.get(token)
         return None if found is None else self.exchange.market(*found)
@@ -139,46 +142,17 @@ class Paper(Simulator):
         if order.owner == CLIENT_ID:
             self.broadcast(_encode({"order": _update(order)}))
 
-    def _token(self, contract: Contract) -> str:
+    def token(self, contract: Contract) -> str:
         """Unique over all exchanges: the exchange's place in the list of codes, then its own number."""
         return f"{_PLACES[contract.exchange]}{self.exchange.token(contract):08d}"
 
     # --- REST ---------------------------------------------------------------------------------------------------------
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/session", self._session), Route("/instruments.csv", self._instruments)]
+        return PaperRest(self).routes()
 
     def refusal(self, status: int) -> Response:
-        body = _encode({"status": "error", "message": "Something went wrong. Please try again."})
-        return Response(body, status, media_type="application/json")
-
-    async def _session(self, request: Request) -> Response:
-        if not self._knows(request):
-            return self._unknown()
-        body = _encode({"status": "success", "data": {"client_id": CLIENT_ID}})
-        return Response(body, media_type="application/json")
-
-    async def _instruments(self, request: Request) -> Response:
-        if not self._knows(request):
-            return self._unknown()
-        if self.faults.damaged_master is not None:
-            return Response(self.faults.damaged_master, media_type="text/csv")
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(COLUMNS)
-        for contract in self.exchange.contracts:
-            expiry = contract.expiry.isoformat() if contract.expiry else ""
-            names = (self._token(contract), contract.symbol, contract.exchange.value, contract.name)
-            rules = (contract.strike, contract.lot_size, contract.tick_size)
-            writer.writerow((*names, contract.instrument_type.value, expiry, *rules))
-        return Response(text.getvalue(), media_type="text/csv")
-
-    def _knows(self, request: Request) -> bool:
-        return self._alive and request.headers.get("authorization") == f"Bearer {self._access_token}"
-
-    def _unknown(self) -> Response:
-        body = _encode({"status": "error", "message": "Invalid or expired access token"})
-        return Response(body, 401, media_type="application/json")
+        return refusal(status)
 
 
 _PLACES = {code: place for place, code in enumerate(Code, start=1)}

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import uvicorn
@@ -59,3 +59,15 @@ class Rest:
             await self._task
             self._task = None
         self._listening.close()
+
+
+async def joined(head: bytes, parts: Iterable[bytes], tail: bytes) -> AsyncIterator[bytes]:
+    """The elements of a JSON list, made portion by portion; others on the loop have their turn in between."""
+    yield head
+    comma = b""
+    for part in parts:
+        if part:
+            yield comma + part
+            comma = b","
+        await asyncio.sleep(0)
+    yield tail

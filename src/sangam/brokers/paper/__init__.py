@@ -2,6 +2,7 @@
 
 from sangam.brokers.contract import BrokerSpec
 
+from .data import DATA
 from .instruments import INSTRUMENTS
 from .login import LOGIN, authorize, check
 from .stream import STREAM
@@ -17,5 +18,6 @@ SPEC = BrokerSpec(
     check=check,
     streams=(STREAM,),
     instruments=INSTRUMENTS,
+    data=DATA,
     simulated=True,
 )

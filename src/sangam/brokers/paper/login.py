@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sangam.brokers.contract import Ctx, Login, LoginField, Operation, Reply, Request, Session, WireRequest
-from sangam.model.errors import SessionExpired, Unknown
+from sangam.model.errors import RateLimited, Refused, SessionExpired, Unknown
 
 
 def authorize(session: Session, request: Request, wire: WireRequest, ctx: Ctx) -> Mapping[str, str]:
@@ -20,7 +20,12 @@ def check(request: Request, reply: Reply) -> Any:
     if reply.status == 200 and isinstance(payload, dict) and payload.get("status") == "success":
         return payload.get("data")
     message = payload.get("message") if isinstance(payload, dict) else None
-    raise Unknown(f"Sangam Paper: {message or 'no reason given'} (HTTP {reply.status})")
+    text = f"Sangam Paper: {message or 'no reason given'} (HTTP {reply.status})"
+    if reply.status == 429:
+        raise RateLimited(text, "429")
+    if reply.status == 400:
+        raise Refused(text, "INVALID_INPUT", "400")
+    raise Unknown(text)
 
 
 def _client_id(session: Session, ctx: Ctx) -> Operation[str]:

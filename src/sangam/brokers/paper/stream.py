@@ -38,7 +38,9 @@ BATCH = 500
 _Rows = list[tuple[float, int, int]]
 
 
-class _Tick(msgspec.Struct, array_like=True):
+class Tick(msgspec.Struct, array_like=True):
+    """What the wire tells of one instrument."""
+
     token: str
     fields: Fields
     buy: _Rows | None = None
@@ -46,7 +48,7 @@ class _Tick(msgspec.Struct, array_like=True):
 
 
 class _Message(msgspec.Struct):
-    ticks: list[_Tick] = []
+    ticks: list[Tick] = []
     ok: list[str] = []
     refused: list[tuple[str, str]] = []
     order: OrderUpdate | None = None
@@ -72,7 +74,7 @@ class PaperCodec(BaseCodec):
             said = _decode(message)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise DecodeError(f"unreadable message: {error}") from error
-        results: list[Result] = [_patch(tick) for tick in said.ticks]
+        results: list[Result] = [patch(tick, tick.token) for tick in said.ticks]
         if said.ok:
             results.append(Confirmed(tuple(said.ok)))
         results += [Refusal(token, reason) for token, reason in said.refused]
@@ -85,11 +87,11 @@ def _text(request: Mapping[str, object]) -> str:
     return msgspec.json.encode(request).decode()
 
 
-def _patch(tick: _Tick) -> Patch:
+def patch(tick: Tick, key: Key) -> Patch:
     depth = None
     if tick.buy is not None and tick.sell is not None:
         depth = Depth([DepthLevel(*row) for row in tick.buy], [DepthLevel(*row) for row in tick.sell])
-    return Patch(tick.token, tick.fields, depth, True)
+    return Patch(key, tick.fields, depth, True)
 
 
 def _open(session: Session, ctx: Ctx) -> Operation[Endpoint]:
