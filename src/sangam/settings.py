@@ -3,6 +3,7 @@
 Field names are the variables' names in lower case; a bad value raises ConfigError naming each variable at fault and
 what it may be. Empty values count as not set."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -29,9 +30,9 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-def _per_second(value: Any) -> Any:
+def _rate(value: Any) -> Any:
     """Both ``50`` and the longer ``50 per second`` are known spellings."""
-    return value.removesuffix("per second").strip() if isinstance(value, str) else value
+    return re.sub(r"\s*per (second|minute)$", "", value) if isinstance(value, str) else value
 
 
 def _home(path: Path) -> Path:
@@ -42,6 +43,12 @@ def _existing_file(path: Path) -> Path:
     if not path.expanduser().is_file():
         raise ValueError("no such file")
     return path.expanduser()
+
+
+def _whole_url(url: str) -> str:
+    if url and not re.fullmatch(r"https?://[^/?#\s]+(/[^?#\s]*)?", url):
+        raise ValueError("write it as https://sangam.example.com")
+    return url
 
 
 def _database_url(url: str) -> str:
@@ -75,6 +82,7 @@ class Settings(BaseSettings):
     websocket_port: Port = 8765
     zmq_host: str = "127.0.0.1"
     zmq_port: Port = 5555
+    host_server: Annotated[str, AfterValidator(_whole_url)] = ""
     tls_cert: File | None = None
     tls_key: File | None = None
 
@@ -91,7 +99,8 @@ class Settings(BaseSettings):
     ws_max_message_bytes: Positive = 1 << 20
     ws_max_messages_per_second: Positive = 200
     ws_max_subscriptions: Positive = 3000
-    api_rate_limit: Annotated[Positive, BeforeValidator(_per_second)] = 50
+    api_rate_limit: Annotated[Positive, BeforeValidator(_rate)] = 50
+    greeks_rate_limit: Annotated[Positive, BeforeValidator(_rate)] = 30
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
 

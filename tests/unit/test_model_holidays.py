@@ -1,13 +1,14 @@
 """The shipped holidays, and files of one's own."""
 
 from datetime import date, time
+from pathlib import Path
 
 import pytest
 
 from sangam.model.calendar import Calendar, Session
 from sangam.model.enums import Exchange
 from sangam.model.errors import ConfigError
-from sangam.model.holidays import parse, shipped
+from sangam.model.holidays import load, parse, shipped
 
 EVENING = Session(time(17), time(23, 55))
 
@@ -54,13 +55,14 @@ def test_a_year_without_a_file_has_only_weekends(calendar: Calendar) -> None:
     assert calendar.session(date(2031, 1, 27), Exchange.NSE) is not None
 
 
-def test_a_file_of_ones_own_overrides_a_day() -> None:
-    own = parse(
+def test_a_file_of_ones_own_overrides_a_day(tmp_path: Path) -> None:
+    own = tmp_path / "holidays.json"
+    assert load(own) == shipped()
+    own.write_bytes(
         b'{"days": [{"date": "2026-11-08", "description": "Muhurat", "sessions": {"NSE": ["18:00:00", "19:00:00"]}},'
-        b'{"date": "2026-12-25", "description": "Open after all"}]}',
-        "holidays.json",
+        b'{"date": "2026-12-25", "description": "Open after all"}]}'
     )
-    calendar = Calendar([*shipped(), *own])
+    calendar = Calendar(load(own))
     assert calendar.session(date(2026, 11, 8), Exchange.NSE) == Session(time(18), time(19))
     assert calendar.session(date(2026, 12, 25), Exchange.NSE) is not None
     assert len(calendar.holidays(2026)) == len(Calendar(shipped()).holidays(2026))

@@ -44,7 +44,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
-        return answer(explain(error.errors()))
+        return answer(explain(request.url.path, error.errors()))
 
     @app.exception_handler(AnyHttpException)
     async def http_fault(request: Request, error: AnyHttpException) -> Response:

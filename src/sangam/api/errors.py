@@ -43,13 +43,14 @@ class ErrorCode(StrEnum):
 INVALID_KEY = "Invalid openalgo apikey"
 TOO_FAST = "Rate limit exceeded. Please slow down your requests."
 RETRY_AFTER = 1
-"""Seconds after which a limited client may come back: the window of the limit."""
+"""Seconds after which to ask again where a broker's limit was met."""
 
 
 class ApiError(Exception):
-    """Ends a request. `message` is a text, or a mapping of field to complaints."""
+    """Ends a request. `message` is a text, or a mapping of field to complaints. `extra` joins the reply;
+    ``retry_after`` (seconds) is its header as well."""
 
-    def __init__(self, status: int, code: ErrorCode, message: str | dict[str, list[str]], **extra: Any) -> None:
+    def __init__(self, status: int, code: ErrorCode, message: str | dict[str, Any], **extra: Any) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -72,7 +73,8 @@ def success(**content: Any) -> CompactJson:
 
 def failure(error: ApiError) -> CompactJson:
     content = {"status": "error", "message": error.message, "error_code": error.code, **error.extra}
-    headers = {"Retry-After": str(RETRY_AFTER)} if error.status == 429 else None
+    wait = error.extra.get("retry_after")
+    headers = {"Retry-After": str(wait)} if wait is not None else None
     return CompactJson(_clean(content), error.status, headers)
 
 

@@ -13,7 +13,7 @@ class RateLimit:
     def __init__(self, count: int, clock: Clock, window: float = 1.0) -> None:
         self._count = count
         self._clock = clock
-        self._window = window
+        self.window = window
         self._recent: dict[str, deque[float]] = {}
 
     def allows(self, caller: str) -> bool:
@@ -24,13 +24,13 @@ class RateLimit:
             if len(self._recent) >= _CALLERS:
                 self._forget(now)
             times = self._recent[caller] = deque(maxlen=self._count)
-        if len(times) == self._count and now - times[0] < self._window:
+        if len(times) == self._count and now - times[0] < self.window:
             return False
         times.append(now)
         return True
 
     def _forget(self, now: float) -> None:
         """Drop who is at rest; if all are busy, whoever came first."""
-        self._recent = {name: times for name, times in self._recent.items() if now - times[-1] < self._window}
+        self._recent = {name: times for name, times in self._recent.items() if now - times[-1] < self.window}
         while len(self._recent) >= _CALLERS:
             del self._recent[next(iter(self._recent))]

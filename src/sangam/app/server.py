@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from sangam import __version__, simulators
 from sangam.accounts.accounts import Accounts
-from sangam.accounts.admin import Admin, ensure_admin_key
+from sangam.accounts.admin import ensure_admin_key
 from sangam.accounts.demo import Demo, ensure_demo
+from sangam.accounts.desk import open_desk
+from sangam.accounts.first import ensure_first
 from sangam.accounts.vault import open_vault
 from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
@@ -19,16 +21,16 @@ from sangam.api.server import ApiServer, serve_api
 from sangam.brokers import registry
 from sangam.feed.adopt import Adopter
 from sangam.feed.feed import Feed
+from sangam.feed.market import Market
 from sangam.feed.pool import Caps
-from sangam.feed.quote import quote
 from sangam.gateway.server import Gateway
 from sangam.gateway.settings import GatewaySettings
+from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
+from sangam.model import holidays
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, SystemClock
 from sangam.model.errors import BrokerError, ConfigError
-from sangam.model.instrument import Instrument
-from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.simulators import Simulator
@@ -38,6 +40,7 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
 
 from . import loop
+from .keeper import Keeper
 from .logins import Logins
 from .loop import LagMeter
 from .observe import Observer
@@ -63,31 +66,32 @@ class App:
         self._settings = settings
         self._home = home
         self._clock = clock or SystemClock()
-        self._calendar = calendar or Calendar()
+        self._own_calendar = calendar
         self._timing = timing or Timing()
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self, auto_port: bool = False) -> RunInfo:
         """Raises ConfigError and leaves nothing behind where anything cannot start."""
         try:
-            self.run = await self._start(auto_port)
+            return await self._start(auto_port)
         except BaseException:
             await self.stop()
             raise
-        return self.run
 
     async def stop(self) -> None:
         await self._stack.aclose()
 
     async def _start(self, auto_port: bool) -> RunInfo:
         settings, home, clock, stack = self._settings, self._home, self._clock, self._stack
+        self._calendar = self._own_calendar or Calendar(holidays.load(home.path / "holidays.json"))
         lag = LagMeter()
         stack.push_async_callback(lag.stop)
         self._brokers = registry.load(_broken).narrowed(settings.valid_brokers)
         database = Database(settings.database)
         stack.callback(database.close)
         key = settings.sangam_key.get_secret_value() if settings.sangam_key else None
-        self._accounts = Accounts(database, open_vault(database, home, key), self._brokers, clock)
+        vault = open_vault(database, home, key)
+        self._accounts = Accounts(database, vault, self._brokers, clock)
         ensure_admin_key(self._accounts, home)
         embedded = await self._simulate()
 
@@ -105,12 +109,17 @@ class App:
         )
         self._feed.attach(self._gateway.hub)
         self._feed.start()
-        masters = Masters(home.path, clock)
+        masters = self._masters = Masters(home.path, clock)
         stack.callback(masters.close)
+        self._market = Market(self._feed, http, self._calendar, clock)
+        stack.push_async_callback(self._market.close)
         adopter = Adopter(self._feed, masters, self._brokers, http.run, http.ctx, clock)
         adopter.on_client(self._accounts.name_client)
         stack.push_async_callback(adopter.stop)
         self._observer = Observer(self._feed, self._gateway, lag)
+        self._desk = open_desk(
+            self._accounts, self._brokers, vault, clock, http.run, http.ctx, self._address, self._standing
+        )
 
         websocket_port = await self._gateway.start(
             settings.websocket_host, settings.websocket_port, _tls(settings), auto_port=auto_port
@@ -120,10 +129,7 @@ class App:
         self._accounts.keys.on_revoked(lambda key: here.call_soon_threadsafe(self._gateway.revoke, key))
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
-        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded)
-        stack.callback(logins.stop)
-        logins.start()
-        run = RunInfo(
+        run = self.run = RunInfo(
             pid=os.getpid(),
             api_host=settings.api_host,
             api_port=api.port,
@@ -133,6 +139,15 @@ class App:
             version=__version__,
             started_at=clock.now_ms(),
         )
+        first = ensure_first(self._accounts, self._brokers, *self._given())
+        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded, self._address)
+        stack.callback(logins.stop)
+        logins.start()
+        if first is not None:
+            log.info("%s: made of BROKER_API_KEY; log in: sangam account login %s", first.id, first.id)
+        keeper = Keeper(self._desk, self._feed.health, clock)
+        stack.push_async_callback(keeper.stop)
+        keeper.start()
         home.write_run(run)
         return run
 
@@ -153,15 +168,18 @@ class App:
         settings = self._settings
         deps = ApiDeps(
             authenticate=self._accounts.authenticate,
-            last=self._feed.last,
-            quote=self._quote,
-            symbol=self._symbol,
+            master=self._master,
+            quotes=self._market.quotes,
+            history=self._market.history,
+            intervals=self._market.intervals,
+            calendar=self._calendar,
             health=self._observer.health,
             metrics=self._observer.metrics,
-            admin=Admin(self._accounts).call,
+            admin=self._desk.admin.call,
             clock=self._clock,
             version=__version__,
             rate_limit=settings.api_rate_limit,
+            greeks_rate_limit=settings.greeks_rate_limit,
         )
         return await serve_api(
             create_api(deps),
@@ -172,16 +190,28 @@ class App:
             tls_key=settings.tls_key,
         )
 
+    def _address(self) -> str:
+        """Where browsers reach us: `HOST_SERVER`, or where the API listens."""
+        return self._settings.host_server.rstrip("/") or (self.run.api_url if self.run is not None else "")
+
+    def _standing(self, account: str) -> tuple[str, str]:
+        health = self._feed.health(account)
+        return health.state.value, health.detail
+
+    def _given(self) -> tuple[str, str]:
+        key, secret = self._settings.broker_api_key, self._settings.broker_api_secret
+        return key.get_secret_value() if key else "", secret.get_secret_value() if secret else ""
+
     # --- what the API asks --------------------------------------------------------------------------------------------
 
-    async def _quote(self, account: str, symbol: str, exchange: str) -> Last:
-        return await quote(self._feed, account, symbol, exchange)
-
-    def _symbol(self, account: str, symbol: str, exchange: str) -> Instrument:
+    def _master(self, account: str) -> Master:
+        """What the account's feed reads; before a login what stands of its broker, unless it has hosts of its own."""
         master = self._feed.master(account)
-        if master is None:
+        if master is None and account in self._accounts and not self._accounts[account].hosts:
+            master = self._masters.current(self._feed.broker(account).name)
+        if not isinstance(master, Master):
             raise BrokerError("The instruments of this account are not loaded yet; log in, or try again in a moment.")
-        return master.lookup(symbol, exchange)
+        return master
 
 
 def serve(settings: Settings, *, auto_port: bool = False, ready: Callable[[App], None] | None = None) -> None:

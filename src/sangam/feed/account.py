@@ -18,6 +18,7 @@ from sangam.model.errors import SymbolNotFound
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level, split_depth_suffix
 from sangam.model.market import Key, OrderUpdate
+from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Connection, Owner, SocketState, Timing
 
@@ -78,6 +79,7 @@ class AccountFeed:
         self._lives: dict[Connection, int] = {}
         self._reconnects = 0
         self._closing: set[asyncio.Task[None]] = set()
+        self._generation = 0
         self._rest = (AccountState.NO_SESSION, "")
         self._state, self._detail = self._rest
         self._since = tools.clock.now_ms()
@@ -121,11 +123,17 @@ class AccountFeed:
     def snapshot(self, want: Want) -> bytes | None:
         """The newest payload, where it may be shown as current."""
         line = want.line
-        if line is None or self._state not in _SHOWABLE or not line.last.tells(want.level.mode):
-            return None
-        if self._state is AccountState.LIVE and not self._heard_today(line):
-            return None
-        return payload(want, line)
+        return payload(want, line) if line is not None and self._showable(line, want.level.mode) else None
+
+    def current(self, symbol: str, exchange: str, mode: Mode) -> Last | None:
+        """The state of an instrument that somebody listens to, where it may be shown as current."""
+        line = self._lines.get((symbol, exchange))
+        return line.last if line is not None and self._showable(line, mode) else None
+
+    def _showable(self, line: Line, mode: Mode) -> bool:
+        if self._state not in _SHOWABLE or not line.last.tells(mode):
+            return False
+        return self._state is AccountState.CLOSED_MARKET or self._heard_today(line)
 
     def _heard_today(self, line: Line) -> bool:
         """Sockets of long sessions stay up overnight; yesterday's price is no price of today's market."""
@@ -231,6 +239,7 @@ class AccountFeed:
         `master` None says that the instruments of this session are being loaded: wants stay pending until `use`."""
         await self.close(AccountState.CONNECTING)
         self.session = session
+        self._generation = session.generation
         self.master = master
         self._carriage = Carriage(self.spec.streams, self._tools.caps, self._connector(session))
         self._resolve_all()
@@ -388,6 +397,7 @@ class AccountFeed:
             broker=self.spec.name,
             state=self._state,
             detail=self._detail,
+            generation=self._generation,
             since=self._since,
             wants=sum(1 for want in self._wants.values() if want.count),
             last_data_at=max((at for at in received if at is not None), default=None),

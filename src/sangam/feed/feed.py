@@ -9,7 +9,8 @@ from typing import Any
 from sangam.brokers.contract import BrokerSpec, Operation, Session
 from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import Clock
-from sangam.model.enums import AccountState
+from sangam.model.enums import AccountState, Mode
+from sangam.model.errors import InvalidInput
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Level
 from sangam.prices.last import Last
@@ -147,6 +148,21 @@ class Feed:
 
     def last(self, account: str, symbol: str, exchange: str) -> Last | None:
         return self._prices.get(account, symbol, exchange)
+
+    def current(self, account: str, symbol: str, exchange: str, mode: Mode) -> Last | None:
+        """The state of a streaming instrument, where it tells this mode and may be shown as current."""
+        feed = self._accounts.get(account)
+        return feed.current(symbol, exchange, mode) if feed else None
+
+    def broker(self, account: str) -> BrokerSpec:
+        """The broker of an account; InvalidInput where the account is not served here."""
+        if (feed := self._accounts.get(account)) is None:
+            raise InvalidInput(f"The account '{account}' is not served here.")
+        return feed.spec
+
+    def session(self, account: str) -> Session | None:
+        feed = self._accounts.get(account)
+        return feed.session if feed else None
 
     def master(self, account: str) -> Master | None:
         feed = self._accounts.get(account)
