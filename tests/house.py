@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from tests.databases import database_url
 
 from sangam.accounts.accounts import Accounts
+from sangam.accounts.desk import Desk, open_desk
+from sangam.accounts.flows import Run
 from sangam.accounts.vault import open_vault
-from sangam.brokers.contract import BrokerSpec, FieldKind, Instruments, Login, LoginField, done
+from sangam.brokers.contract import BrokerSpec, Ctx, FieldKind, Instruments, Login, LoginField, Operation, Session, done
 from sangam.brokers.registry import Registry
 from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import Exchange
@@ -49,12 +51,27 @@ class House(NamedTuple):
     accounts: Accounts
     clock: ManualClock
     registry: Registry
+    desk: Desk
 
 
-def open_house(path: Path, clock: ManualClock | None = None) -> House:
+async def offline(spec: BrokerSpec, session: Session, operation: Operation[Any]) -> Any:
+    """Drives operations that ask nothing of their broker."""
+    try:
+        request = next(operation)
+    except StopIteration as stop:
+        return stop.value
+    raise AssertionError(f"{request} in a house without a network")
+
+
+def open_house(
+    path: Path, clock: ManualClock | None = None, registry: Registry | None = None, run: Run = offline
+) -> House:
     """Opens the folder's house, again if it was one before."""
     clock = clock or ManualClock(datetime(2026, 8, 3, 10, 0, tzinfo=IST))
-    registry = Registry([broker(), broker("other"), broker("toy", simulated=True, session_ends="")])
+    registry = registry or Registry([broker(), broker("other"), broker("toy", simulated=True, session_ends="")])
     home = Home(path)
     database = Database(database_url(path))
-    return House(home, database, Accounts(database, open_vault(database, home), registry, clock), clock, registry)
+    vault = open_vault(database, home)
+    accounts = Accounts(database, vault, registry, clock)
+    desk = open_desk(accounts, registry, vault, clock, run, lambda: Ctx(clock.now_ms(), bytes), lambda: "http://sangam")
+    return House(home, database, accounts, clock, registry, desk)

@@ -4,10 +4,14 @@ from pathlib import Path
 import pytest
 from tests.house import FIELDS, House, open_house
 
-from sangam.brokers.contract import Session
+from sangam.accounts.sessions import End, Ended
+from sangam.brokers.contract import Grant, Session
 from sangam.logs import redactor
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput, UnknownBroker
+
+
+LOGGED_OUT = Ended(End.LOGGED_OUT)
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def test_a_user_may_hold_several_accounts_at_several_brokers(house: House) -> No
     house.accounts.create("ravi", "other", FIELDS)
     assert [info.id for info in house.accounts.list("asha")] == ids
     assert len(house.accounts.list()) == 4
-    assert house.accounts.users == {"asha", "ravi"}
+    assert house.accounts.users.names == {"asha", "ravi"}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +41,7 @@ def test_a_user_may_hold_several_accounts_at_several_brokers(house: House) -> No
 def test_login_fields_are_the_brokers(house: House, fields: dict[str, str], told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
         house.accounts.create("asha", "example", fields)
-    assert house.accounts.users == frozenset()
+    assert house.accounts.users.names == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -78,9 +82,9 @@ def test_each_login_raises_the_generation_and_is_told(house: House) -> None:
     assert session.hosts == {"api": "http://127.0.0.1:9"}
     assert (session.client_id, house.accounts.list()[0].client_id) == ("EX7", "EX7")
     assert house.accounts.session(account) is session
-    house.accounts.login(account, {"access_token": "tomorrows-token"})
-    house.accounts.close_session(account)
-    house.accounts.close_session(account)
+    house.accounts.admit(account, {"access_token": "tomorrows-token"}, {}, Grant(secrets={}, client_id="EX7"))
+    house.accounts.end_session(account, LOGGED_OUT)
+    house.accounts.end_session(account, LOGGED_OUT)
     stop()
     house.accounts.open_session(account)
     assert heard == [(account, 1), (account, 2), (account, None)]
@@ -106,7 +110,7 @@ def test_sessions_survive_a_restart_until_their_hour(tmp_path: Path) -> None:
     assert again.accounts.session(account) is None
     assert again.accounts.session(toy) is not None
     assert again.accounts.open_session(account).generation == 2
-    again.accounts.close_session(account)
+    again.accounts.end_session(account, LOGGED_OUT)
     again.database.close()
 
     third = open_house(tmp_path, house.clock)

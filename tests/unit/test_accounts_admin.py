@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.house import FIELDS, House, open_house
 
-from sangam.accounts.admin import Admin, ensure_admin_key
+from sangam.accounts.admin import ensure_admin_key
 from sangam.accounts.demo import ensure_demo
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
@@ -18,35 +18,41 @@ def house(tmp_path: Path) -> Iterator[House]:
     house.database.close()
 
 
-def test_an_account_is_added_logged_in_listed_and_removed(house: House) -> None:
-    admin = Admin(house.accounts)
-    added = admin.call("account/add", {"broker": "example", "fields": FIELDS, "hosts": {"api": "http://127.0.0.1:9"}})
-    assert (added["account"], added["user"], added["session"], added["generation"]) == ("me-example", "me", True, 1)
-    again = admin.call("account/login", {"account": "Example", "fields": {"access_token": "next-token"}})
+async def test_an_account_is_added_logged_in_listed_and_removed(house: House) -> None:
+    admin = house.desk.admin
+    added = await admin.call(
+        "account/add", {"broker": "example", "fields": FIELDS, "hosts": {"api": "http://127.0.0.1:9"}}
+    )
+    assert (added["account"], added["user"], added["session"], added["ended"]) == ("me-example", "me", False, None)
+    made = await admin.call("account/login", {"account": "Example"})
+    assert (made["open"], made["error"], made["generation"], made["client_id"]) == (False, "", 1, "EX1")
+    again = await admin.call("account/login", {"account": "Example", "fields": {"access_token": "next-token"}})
     assert again["generation"] == 2
     session = house.accounts.session("me-example")
     assert session is not None
     assert session.secrets["access_token"] == "next-token"
-    listed = admin.call("account/list", {})
+    listed = await admin.call("account/list", {})
     assert [row["account"] for row in listed["accounts"]] == ["me-example"]
-    assert "planted" not in repr((added, again, listed))
-    admin.call("account/remove", {"account": "me-example"})
-    assert admin.call("account/list", {}) == {"accounts": []}
+    assert "planted" not in repr((added, made, again, listed))
+    out = await admin.call("account/logout", {"account": "me-example"})
+    assert (out["session"], out["ended"], out["untold"]) == (False, "logged_out", "")
+    await admin.call("account/remove", {"account": "me-example"})
+    assert await admin.call("account/list", {}) == {"accounts": []}
 
 
-def test_keys_are_made_for_an_account_listed_and_revoked(house: House) -> None:
-    admin = Admin(house.accounts)
-    admin.call("account/add", {"broker": "example", "fields": FIELDS})
-    admin.call("account/add", {"broker": "other", "fields": FIELDS})
-    made = admin.call("key/create", {"account": "other", "label": "excel", "interval_ms": 0})
+async def test_keys_are_made_for_an_account_listed_and_revoked(house: House) -> None:
+    admin = house.desk.admin
+    await admin.call("account/add", {"broker": "example", "fields": FIELDS})
+    await admin.call("account/add", {"broker": "other", "fields": FIELDS})
+    made = await admin.call("key/create", {"account": "other", "label": "excel", "interval_ms": 0})
     identity = house.accounts.authenticate(made["api_key"])
     assert identity.data_account is not None
     assert (identity.data_account.id, identity.interval_ms) == ("me-other", 0)
     assert identity.scopes == {Scope.DATA, Scope.ORDERS_READ, Scope.ORDERS_WRITE}
-    (listed,) = admin.call("key/list", {})["keys"]
+    (listed,) = (await admin.call("key/list", {}))["keys"]
     assert (listed["id"], listed["label"]) == (made["id"], "excel")
     assert made["api_key"] not in repr(listed)
-    admin.call("key/revoke", {"id": made["id"]})
+    await admin.call("key/revoke", {"id": made["id"]})
     with pytest.raises(AuthError):
         house.accounts.authenticate(made["api_key"])
 
@@ -63,21 +69,21 @@ def test_keys_are_made_for_an_account_listed_and_revoked(house: House) -> None:
         ("account/login", {"account": "nowhere"}, "unknown"),
     ],
 )
-def test_bad_arguments_are_told(house: House, verb: str, arguments: dict[str, Any], told: str) -> None:
+async def test_bad_arguments_are_told(house: House, verb: str, arguments: dict[str, Any], told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
-        Admin(house.accounts).call(verb, arguments)
+        await house.desk.admin.call(verb, arguments)
 
 
-def test_who_is_meant_must_be_clear(house: House) -> None:
-    admin = Admin(house.accounts)
+async def test_who_is_meant_must_be_clear(house: House) -> None:
+    admin = house.desk.admin
     for user in ("asha", "ravi"):
-        admin.call("account/add", {"broker": "example", "fields": FIELDS, "user": user})
+        await admin.call("account/add", {"broker": "example", "fields": FIELDS, "user": user})
     with pytest.raises(InvalidInput, match=r"several users \(asha, ravi\)"):
-        admin.call("key/create", {})
+        await admin.call("key/create", {})
     with pytest.raises(InvalidInput, match=r"not clear\. Accounts: asha-example, ravi-example"):
-        admin.call("account/login", {"account": "example"})
-    assert admin.call("key/create", {"user": "ravi", "account": "example"})["data_account"] == "ravi-example"
-    assert [row["user"] for row in admin.call("account/list", {"user": "ravi"})["accounts"]] == ["ravi"]
+        await admin.call("account/login", {"account": "example"})
+    assert (await admin.call("key/create", {"user": "ravi", "account": "example"}))["data_account"] == "ravi-example"
+    assert [row["user"] for row in (await admin.call("account/list", {"user": "ravi"}))["accounts"]] == ["ravi"]
 
 
 def test_the_admin_key_is_kept_and_replaced_when_it_died(house: House) -> None:

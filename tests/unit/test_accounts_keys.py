@@ -13,7 +13,7 @@ from sangam.model.errors import AuthError, InvalidInput
 
 def test_a_key_is_shown_once_and_found_again_after_a_restart(tmp_path: Path) -> None:
     house = open_house(tmp_path)
-    house.accounts.add_user("asha")
+    house.accounts.users.add("asha")
     text, key = house.accounts.keys.create("asha", [Scope.DATA, Scope.DATA], label="excel", interval_ms=0)
     assert re.fullmatch(rf"sangam_{key.id}_[\w-]{{43}}", text)
     assert key.scopes == (Scope.DATA,)
@@ -29,7 +29,7 @@ def test_a_key_is_shown_once_and_found_again_after_a_restart(tmp_path: Path) -> 
 
 def test_unknown_altered_and_revoked_keys_open_nothing(tmp_path: Path) -> None:
     house = open_house(tmp_path)
-    house.accounts.add_user("asha")
+    house.accounts.users.add("asha")
     keys = house.accounts.keys
     text, key = keys.create("asha", [Scope.DATA])
     for wrong in ("", "x", text[:-1], text + "x", text.upper(), "\ud800"):
@@ -50,7 +50,7 @@ def test_unknown_altered_and_revoked_keys_open_nothing(tmp_path: Path) -> None:
 
 def test_last_use_is_remembered_to_the_minute(tmp_path: Path) -> None:
     house = open_house(tmp_path)
-    house.accounts.add_user("asha")
+    house.accounts.users.add("asha")
     text, _ = house.accounts.keys.create("asha", [Scope.DATA])
     start = house.clock.now_ms()
     assert house.accounts.keys.verify(text).last_used_at == start
@@ -66,7 +66,7 @@ def test_a_key_is_good_while_the_database_takes_no_note_of_its_use(
 ) -> None:
     """A full disk must not lock everybody out."""
     house = open_house(tmp_path)
-    house.accounts.add_user("asha")
+    house.accounts.users.add("asha")
     text, key = house.accounts.keys.create("asha", [Scope.DATA])
 
     @contextmanager
@@ -88,7 +88,7 @@ def test_a_key_is_good_while_the_database_takes_no_note_of_its_use(
 
 def test_keys_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     house = open_house(tmp_path)
-    house.accounts.add_user("asha")
+    house.accounts.users.add("asha")
     with pytest.raises(InvalidInput, match="at least one scope: data, orders:read"):
         house.accounts.keys.create("asha", [])
     with pytest.raises(InvalidInput, match="Interval 70 is not allowed: 0, 50, 100"):

@@ -17,7 +17,7 @@ from sangam.model.errors import ConfigError
 from sangam.settings import Settings
 from sangam.store.home import Home, RunInfo
 
-TOKENS = ("--set", "api_key=planted-api-key", "--set", "access_token=planted-token")
+TOKENS = ("--set", "api_key=planted-api-key", "--set", "api_secret=planted-secret")
 
 
 class Said(NamedTuple):
@@ -62,7 +62,12 @@ COMMANDS = [
     ("account", "add"),
     ("account", "login"),
     ("account", "list"),
+    ("account", "logout"),
+    ("account", "default"),
     ("account", "remove"),
+    ("user", "add"),
+    ("user", "list"),
+    ("user", "passwd"),
     ("key", "create"),
     ("key", "list"),
     ("key", "revoke"),
@@ -96,7 +101,8 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
     assert (said.code, said.out) == (0, "me-zerodha\n")
     listed = run("account", "list").out
     assert "me-zerodha" in listed
-    assert "yes" in listed
+    assert "data and orders" in listed
+    assert "no server is running" in listed
 
     said = run("key", "create", "--label", "excel", "--scope", "data", "--account", "zerodha", "--interval", "0")
     (key,) = said.out.splitlines()
@@ -109,7 +115,7 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
     assert key not in row
 
     assert run("key", "revoke", identifier).code == 0
-    assert run("account", "login", "zerodha", "--set", "access_token=planted-next").code == 0
+    assert run("account", "logout", "zerodha").code == 0
     assert run("account", "remove", "me-zerodha").code == 0
     assert "No account yet" in run("account", "list").err
 
@@ -118,7 +124,7 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
     ("arguments", "told"),
     [
         (("account", "add", "nobody"), "Unknown broker 'nobody'. Known brokers: paper, zerodha."),
-        (("account", "add", "zerodha", "--set", "api_key=k"), "needs 'access_token'"),
+        (("account", "add", "zerodha", "--set", "api_secret=k"), "needs 'api_key' (API key)"),
         (("account", "add", "zerodha", *TOKENS, "--set", "pin=1"), "no login field 'pin'"),
         (("account", "add", "zerodha", *TOKENS, "--host", "api=http://example.com"), "must be encrypted"),
         (("account", "add", "zerodha", *TOKENS, "--user", "A B"), "User name 'A B' is not allowed"),
@@ -153,7 +159,7 @@ def test_bad_settings_are_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_credentials_may_come_from_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKER_API_KEY", "from-environment")
-    assert run("account", "add", "zerodha", "--set", "access_token=t").code == 0
+    assert run("account", "add", "zerodha").code == 0
 
 
 def test_the_unforeseen_is_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,12 @@
 Everything is read once at the start and kept in memory; the database is written through. Secrets are sealed there."""
 
 import itertools
-import re
 from collections.abc import Callable, Mapping
 
 import msgspec
 from sqlalchemy import delete, insert, select, update
 
-from sangam.brokers.contract import Session
+from sangam.brokers.contract import Grant, Session
 from sangam.brokers.registry import Registry
 from sangam.logs import redactor
 from sangam.model.clock import Clock
@@ -19,16 +18,15 @@ from sangam.store import tables
 from sangam.store.database import Database
 
 from .expiry import next_expiry
-from .forms import check_fields, check_hosts, secret_values
+from .forms import check_fields, check_hosts, kept, secret_values
 from .keys import ApiKey, Keys
-from .sessions import SessionListener, Sessions
+from .sessions import Ended, SessionListener, Sessions
+from .users import Users
 from .vault import Vault
-
-_USER = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One login at one broker of one user, with what the user stored for it."""
+    """One login at one broker of one user, with what the user stored for it: the fields that outlive a session."""
 
     info: AccountInfo
     secrets: Mapping[str, str]
@@ -40,7 +38,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accounts:
-    """The facade of the room. `keys` makes and revokes API keys; `sessions` is what this class speaks for."""
+    """The facade of the room, over `users`, API `keys`, and `sessions`."""
 
     def __init__(self, database: Database, vault: Vault, registry: Registry, clock: Clock) -> None:
         self._database = database
@@ -48,9 +46,10 @@ class Accounts:
         self._registry = registry
         self._clock = clock
         self._accounts: dict[str, Account] = {}
+        self._listeners: list[Callable[[str], object]] = []
+        self.users = Users(database, clock)
         self.keys = Keys(database, vault, clock)
         with database.begin() as connection:
-            self._users = set(connection.execute(select(tables.users.c.name)).scalars())
             rows = connection.execute(select(tables.accounts).order_by(tables.accounts.c.created_at)).all()
         for row in rows:
             info = AccountInfo(id=row.id, user=row.user, broker=row.broker, client_id=row.client_id)
@@ -61,35 +60,23 @@ class Accounts:
         for session in self.sessions:
             self._guard(session.broker, session.secrets)
 
-    # --- users and accounts -------------------------------------------------------------------------------------------
-
-    @property
-    def users(self) -> frozenset[str]:
-        return frozenset(self._users)
-
-    def add_user(self, name: str) -> None:
-        """Make a user; one that exists stays as it is."""
-        if not _USER.fullmatch(name):
-            raise InvalidInput(f"User name '{name}' is not allowed: small letters, digits, '-' and '_', at most 32.")
-        if name not in self._users:
-            with self._database.begin() as connection:
-                connection.execute(insert(tables.users).values(name=name, created_at=self._clock.now_ms()))
-            self._users.add(name)
+    # --- accounts -----------------------------------------------------------------------------------------------------
 
     def create(
         self, user: str, broker: str, secrets: Mapping[str, str], hosts: Mapping[str, str] | None = None
     ) -> AccountInfo:
-        """Store an account: the login fields its broker asks for, and host rows that replace the broker's own.
+        """Store an account: the login fields its broker keeps, and host rows that replace the broker's own.
 
+        Daily fields are checked and left out: they belong to a session.
         Raises UnknownBroker; InvalidInput naming the field or host at fault."""
         spec = self._registry[broker]
         check_fields(spec, secrets)
         check_hosts(spec, hosts or {})
-        self.add_user(user)
+        self.users.add(user)
         identifier = self._unused(f"{user}-{spec.name}")
         account = Account(
             info=AccountInfo(id=identifier, user=user, broker=spec.name),
-            secrets=dict(secrets),
+            secrets=kept(spec, secrets),
             hosts=dict(hosts or {}),
             created_at=self._clock.now_ms(),
         )
@@ -100,12 +87,13 @@ class Accounts:
                     id=identifier,
                     user=user,
                     broker=spec.name,
-                    secrets=self._vault.seal(secrets, f"account {identifier}"),
+                    secrets=self._vault.seal(account.secrets, f"account {identifier}"),
                     hosts=account.hosts,
                     created_at=account.created_at,
                 )
             )
         self._accounts[identifier] = account
+        self._tell(user)
         return account.info
 
     def _unused(self, name: str) -> str:
@@ -129,10 +117,36 @@ class Accounts:
 
     def remove(self, account: str) -> None:
         """Forget an account and its session; keys bound to it open no account any more."""
-        self.sessions.forget(self[account].info.id)
+        user = self[account].info.user
+        self.sessions.forget(account)
         with self._database.begin() as connection:
             connection.execute(delete(tables.accounts).where(tables.accounts.c.id == account))
         del self._accounts[account]
+        self._tell(user)
+
+    def choose(self, user: str, *, data_account: str | None = None, order_account: str | None = None) -> None:
+        """Other default accounts of a user; keys that are bound to none follow at once. None leaves one as it is."""
+        for account in (data_account, order_account):
+            if account is not None and self[account].info.user != user:
+                raise InvalidInput(f"Account '{account}' is not one of {user}'s.")
+        self.users.choose(user, data_account=data_account, order_account=order_account)
+        self._tell(user)
+
+    def default(self, user: str) -> tuple[AccountInfo | None, AccountInfo | None]:
+        """The default data account and order account of a user."""
+        own, chosen = self.list(user), self.users[user]
+        first = own[0] if own else None
+        by_id = {info.id: info for info in own}
+        return by_id.get(chosen.data_account or "", first), by_id.get(chosen.order_account or "", first)
+
+    def on_change(self, listener: Callable[[str], object]) -> Callable[[], None]:
+        """Hear the user whose accounts or defaults changed, in the caller's thread; call the result to stop hearing."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, user: str) -> None:
+        for listener in tuple(self._listeners):
+            listener(user)
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -159,17 +173,24 @@ class Accounts:
             expires_at=expires_at or next_expiry(self._clock.now_ms(), spec.session_ends),
         )
 
-    def login(self, account: str, fields: Mapping[str, str], hosts: Mapping[str, str] | None = None) -> Session:
-        """The user typed new credentials (today's token): they replace the stored ones and open a session."""
+    def admit(self, account: str, fields: Mapping[str, str], hosts: Mapping[str, str], grant: Grant) -> Session:
+        """A login with these fields and hosts gave a grant: what is kept of them replaces what was stored."""
         held = self[account]
         spec = self._registry[held.info.broker]
-        changed = msgspec.structs.replace(
-            held, secrets={**held.secrets, **fields}, hosts={**held.hosts, **(hosts or {})}
+        if kept(spec, fields) or hosts:
+            self._change(
+                held,
+                msgspec.structs.replace(
+                    held, secrets={**held.secrets, **kept(spec, fields)}, hosts={**held.hosts, **hosts}
+                ),
+            )
+        return self.open_session(
+            account,
+            {**fields, **grant.secrets},
+            client_id=grant.client_id,
+            hosts=grant.hosts,
+            expires_at=grant.expires_at,
         )
-        check_fields(spec, changed.secrets)
-        check_hosts(spec, changed.hosts)
-        self._change(held, changed)
-        return self.open_session(account)
 
     def name_client(self, account: str, client_id: str) -> Account:
         """The broker's own name for the user, as a login or its check told it."""
@@ -183,9 +204,9 @@ class Accounts:
         """The session an account holds now; None when it has none or its hour has come."""
         return self.sessions.current(account)
 
-    def close_session(self, account: str) -> None:
-        """The session is over (logged out, refused by the broker): its secrets are forgotten, its generation is not."""
-        self.sessions.close(account)
+    def end_session(self, account: str, ended: Ended) -> None:
+        """The session is over: its secrets are forgotten; its generation, and what the account keeps, are not."""
+        self.sessions.close(account, ended)
 
     def on_session(self, listener: SessionListener) -> Callable[[], None]:
         """Hear of each session that opens or closes; call the result to stop hearing."""
@@ -215,20 +236,25 @@ class Accounts:
 
     def authenticate(self, api_key: str) -> Identity:
         """What a key stands for now; AuthError for one that is unknown or revoked."""
-        key: ApiKey = self.keys.verify(api_key)
+        return self._identity(self.keys.verify(api_key))
+
+    def identity(self, key_id: str) -> Identity:
+        """What a key that was verified before stands for now; AuthError for one that is unknown or revoked."""
+        return self._identity(self.keys.find(key_id))
+
+    def _identity(self, key: ApiKey) -> Identity:
         own = tuple(self.list(key.user))
+        data, order = self.default(key.user)
         return Identity(
             user=key.user,
             key_id=key.id,
             scopes=frozenset(key.scopes),
             accounts=own,
-            data_account=_chosen(own, key.data_account),
-            order_account=_chosen(own, key.order_account),
+            data_account=_bound(own, key.data_account) if key.data_account else data,
+            order_account=_bound(own, key.order_account) if key.order_account else order,
             interval_ms=key.interval_ms,
         )
 
 
-def _chosen(accounts: tuple[AccountInfo, ...], bound: str | None) -> AccountInfo | None:
-    if bound is None:
-        return accounts[0] if accounts else None
+def _bound(accounts: tuple[AccountInfo, ...], bound: str) -> AccountInfo | None:
     return next((account for account in accounts if account.id == bound), None)

@@ -3,18 +3,25 @@
 The command line calls them directly when it holds the home folder, and through the running server otherwise. No answer
 holds a secret, except the text of a new API key, which is shown this once."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from sangam.brokers.contract import FieldKind
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
 from sangam.model.identity import AccountInfo
 from sangam.store.home import Home
 
 from .accounts import Accounts
+from .callbacks import Callbacks
+from .flows import Flows
 from .keys import ApiKey
+from .pending import Flow
+from .users import User, hash_password
+from .ways import Way
 
 ADMIN_KEY_FILE = "admin.key"
 ADMIN_USER = "admin"
@@ -36,6 +43,32 @@ class LogIn(_Arguments):
     account: str
     fields: dict[str, str] = {}
     hosts: dict[str, str] = {}
+    way: Way | None = None
+
+
+class Answer(_Arguments):
+    login: str
+    fields: dict[str, str]
+
+
+class GiveAddress(_Arguments):
+    account: str
+    address: str
+
+
+class NameLogin(_Arguments):
+    login: str
+
+
+class ChooseDefault(_Arguments):
+    account: str
+    data: bool = True
+    orders: bool = True
+
+
+class NameUser(_Arguments):
+    name: str
+    password: str | None = None
 
 
 class NameAccount(_Arguments):
@@ -58,22 +91,41 @@ class NameKey(_Arguments):
     id: str
 
 
-class Admin:
-    """`call` runs a verb; all errors are SangamErrors."""
+Verb = Callable[[Any], dict[str, Any] | Awaitable[dict[str, Any]]]
+State = Callable[[str], tuple[str, str]]
 
-    def __init__(self, accounts: Accounts) -> None:
+
+def unserved(account: str) -> tuple[str, str]:
+    return "", "no server is running"
+
+
+class Admin:
+    """`call` runs a verb; all errors are SangamErrors. `state` tells state and detail of an account's feed."""
+
+    def __init__(self, accounts: Accounts, flows: Flows, callbacks: Callbacks, state: State = unserved) -> None:
         self._accounts = accounts
-        self._verbs: dict[str, tuple[type[_Arguments], Callable[[Any], dict[str, Any]]]] = {
+        self._flows = flows
+        self._callbacks = callbacks
+        self._state = state
+        self._verbs: dict[str, tuple[type[_Arguments], Verb]] = {
             "account/add": (AddAccount, self._add_account),
             "account/login": (LogIn, self._log_in),
+            "account/answer": (Answer, self._answer),
+            "account/address": (GiveAddress, self._address),
+            "account/progress": (NameLogin, self._look),
+            "account/logout": (NameAccount, self._log_out),
+            "account/default": (ChooseDefault, self._choose_default),
             "account/list": (OfUser, self._list_accounts),
             "account/remove": (NameAccount, self._remove_account),
+            "user/add": (NameUser, self._add_user),
+            "user/list": (_Arguments, self._list_users),
+            "user/passwd": (NameUser, self._set_password),
             "key/create": (CreateKey, self._create_key),
             "key/list": (OfUser, self._list_keys),
             "key/revoke": (NameKey, self._revoke_key),
         }
 
-    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if verb not in self._verbs:
             raise InvalidInput(f"No such action '{verb}'. Known: {', '.join(self._verbs)}.")
         kind, run = self._verbs[verb]
@@ -81,16 +133,42 @@ class Admin:
             parsed = msgspec.convert(arguments, kind)
         except msgspec.ValidationError as error:
             raise InvalidInput(f"{verb}: {error}") from None
-        return run(parsed)
+        answer = run(parsed)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    # --- accounts -----------------------------------------------------------------------------------------------------
 
     def _add_account(self, wanted: AddAccount) -> dict[str, Any]:
         info = self._accounts.create(self._user(wanted.user), wanted.broker, wanted.fields, wanted.hosts)
-        self._accounts.open_session(info.id)
         return self._account(info)
 
-    def _log_in(self, wanted: LogIn) -> dict[str, Any]:
+    async def _log_in(self, wanted: LogIn) -> dict[str, Any]:
         info = self._find(wanted.account, None)
-        self._accounts.login(info.id, wanted.fields, wanted.hosts)
+        return self.progress(await self._flows.begin(info.id, wanted.fields, wanted.hosts, wanted.way))
+
+    async def _answer(self, given: Answer) -> dict[str, Any]:
+        return self.progress(await self._flows.answer(given.login, given.fields))
+
+    async def _address(self, given: GiveAddress) -> dict[str, Any]:
+        flow, parameters = self._callbacks.typed(self._find(given.account, None).id, given.address)
+        await self._flows.brought(flow, parameters)
+        return self.progress(flow)
+
+    def _look(self, wanted: NameLogin) -> dict[str, Any]:
+        return self.progress(self._flows.pending[wanted.login])
+
+    async def _log_out(self, wanted: NameAccount) -> dict[str, Any]:
+        info = self._find(wanted.account, None)
+        untold = await self._flows.log_out(info.id)
+        return {**self._account(info), "untold": untold}
+
+    def _choose_default(self, wanted: ChooseDefault) -> dict[str, Any]:
+        info = self._find(wanted.account, None)
+        self._accounts.choose(
+            info.user,
+            data_account=info.id if wanted.data else None,
+            order_account=info.id if wanted.orders else None,
+        )
         return self._account(info)
 
     def _list_accounts(self, wanted: OfUser) -> dict[str, Any]:
@@ -101,9 +179,30 @@ class Admin:
         self._accounts.remove(info.id)
         return {"account": info.id}
 
+    # --- users --------------------------------------------------------------------------------------------------------
+
+    async def _add_user(self, wanted: NameUser) -> dict[str, Any]:
+        if wanted.name in self._accounts.users.names:
+            raise InvalidInput(f"There is a user '{wanted.name}' already.")
+        hashed = await asyncio.to_thread(hash_password, wanted.password) if wanted.password is not None else None
+        user = self._accounts.users.add(wanted.name)
+        if hashed is not None:
+            user = self._accounts.users.set_password(user.name, hashed)
+        return self._user_row(user)
+
+    async def _set_password(self, wanted: NameUser) -> dict[str, Any]:
+        user = self._accounts.users[wanted.name]
+        hashed = await asyncio.to_thread(hash_password, wanted.password or "")
+        return self._user_row(self._accounts.users.set_password(user.name, hashed))
+
+    def _list_users(self, wanted: _Arguments) -> dict[str, Any]:
+        return {"users": [self._user_row(user) for user in self._accounts.users.list() if user.name != ADMIN_USER]}
+
+    # --- keys ---------------------------------------------------------------------------------------------------------
+
     def _create_key(self, wanted: CreateKey) -> dict[str, Any]:
         user = self._user(wanted.user)
-        self._accounts.add_user(user)
+        self._accounts.users.add(user)
         account = self._find(wanted.account, user).id if wanted.account else None
         text, key = self._accounts.keys.create(
             user,
@@ -121,11 +220,13 @@ class Admin:
     def _revoke_key(self, wanted: NameKey) -> dict[str, Any]:
         return _key(self._accounts.keys.revoke(wanted.id))
 
+    # --- who and what -------------------------------------------------------------------------------------------------
+
     def _user(self, given: str | None) -> str:
         """Who is meant when nobody is named: the only user, or ``me`` in an empty house."""
         if given is not None:
             return given
-        users = sorted(self._accounts.users - {ADMIN_USER})
+        users = sorted(self._accounts.users.names - {ADMIN_USER})
         if len(users) > 1:
             raise InvalidInput(f"There are several users ({', '.join(users)}): say which one.")
         return users[0] if users else "me"
@@ -145,6 +246,9 @@ class Admin:
     def _account(self, info: AccountInfo) -> dict[str, Any]:
         session = self._accounts.session(info.id)
         held = self._accounts[info.id]
+        ended = self._accounts.sessions.ended(info.id)
+        data, orders = self._accounts.default(info.user)
+        state, detail = self._state(info.id)
         return {
             "account": info.id,
             "user": info.user,
@@ -155,6 +259,39 @@ class Admin:
             "session": session is not None,
             "generation": session.generation if session else None,
             "expires_at": session.expires_at if session else None,
+            "ended": ended.how.value if ended else None,
+            "state": state,
+            "detail": detail,
+            "default_data": data is not None and data.id == info.id,
+            "default_orders": orders is not None and orders.id == info.id,
+        }
+
+    def progress(self, flow: Flow) -> dict[str, Any]:
+        """A login under way: what it asks, where the browser must go, or how it ended."""
+        link = f"{self._flows.home}/{flow.session.broker}/login/{flow.account}?ticket={self._callbacks.ticket(flow)}"
+        return {
+            **self._account(self._accounts[flow.account].info),
+            "login": flow.id,
+            "way": flow.way.value,
+            "asks": [
+                {"name": field.name, "label": field.label, "secret": field.kind is FieldKind.SECRET}
+                for field in flow.asks
+            ],
+            "url": flow.url,
+            "link": link if flow.url else "",
+            "open": flow.open,
+            "error": flow.error,
+        }
+
+    def _user_row(self, user: User) -> dict[str, Any]:
+        data, orders = self._accounts.default(user.name)
+        return {
+            "user": user.name,
+            "created_at": user.created_at,
+            "password": user.password is not None,
+            "accounts": len(self._accounts.list(user.name)),
+            "data_account": data.id if data else None,
+            "order_account": orders.id if orders else None,
         }
 
 
@@ -171,7 +308,7 @@ def ensure_admin_key(accounts: Accounts, home: Home) -> str:
             return kept
     except AuthError:
         pass  # an old file: the database is another one now, or the key was revoked
-    accounts.add_user(ADMIN_USER)
+    accounts.users.add(ADMIN_USER)
     text, _ = accounts.keys.create(ADMIN_USER, [Scope.ADMIN], label="command line")
     home.write_private(ADMIN_KEY_FILE, text)
     return text

@@ -37,7 +37,7 @@ def ensure_demo(accounts: Accounts, home: Home, broker: str, secrets: Mapping[st
         except AuthError:
             return None
         return Demo(kept, account, created=False)
-    if accounts.users - {ADMIN_USER, DEMO_USER}:
+    if accounts.users.names - {ADMIN_USER, DEMO_USER}:
         return None
     begun = [info for info in accounts.list(DEMO_USER) if info.broker == broker]
     account = begun[0] if begun else accounts.create(DEMO_USER, broker, secrets)

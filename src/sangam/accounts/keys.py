@@ -100,6 +100,13 @@ class Keys:
             key = self._note_use(digest, key, now)
         return key
 
+    def find(self, identifier: str) -> ApiKey:
+        """A key by its id; AuthError for one that is unknown or revoked."""
+        for key in self._keys.values():
+            if key.id == identifier and key.revoked_at is None:
+                return key
+        raise AuthError("Invalid API key")
+
     def list(self, user: str | None = None) -> list[ApiKey]:
         """Oldest first, revoked ones included."""
         found = (key for key in self._keys.values() if user in (None, key.user))

@@ -1,6 +1,8 @@
 """The session of each account: sealed in the database, plain in memory, a new generation at each login."""
 
 from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import insert, select, update
 
@@ -15,6 +17,19 @@ from .vault import Vault
 SessionListener = Callable[[str, Session | None], None]
 
 
+class End(StrEnum):
+    """How a session ended: the user logged out, its hour came, or the broker no longer took it."""
+
+    LOGGED_OUT = "logged_out"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+
+
+class Ended(NamedTuple):
+    how: End
+    detail: str = ""
+
+
 class Sessions:
     """At most one session per account. Listeners are called at once, in the caller's thread."""
 
@@ -25,10 +40,13 @@ class Sessions:
         self._listeners: list[SessionListener] = []
         self._open: dict[str, Session] = {}
         self._generations: dict[str, int] = {}
+        self._ended: dict[str, Ended] = {}
         with database.begin() as connection:
             rows = connection.execute(select(tables.sessions)).all()
         for row in rows:
             self._generations[row.account] = row.generation
+            if row.ended is not None:
+                self._ended[row.account] = Ended(End(row.ended), row.detail or "")
             if row.secrets is not None:
                 secrets = vault.open(row.secrets, f"session {row.account}")
                 self._open[row.account] = Session(
@@ -59,6 +77,8 @@ class Sessions:
             "hosts": dict(hosts),
             "secrets": self._vault.seal(secrets, f"session {account.id}"),
             "expires_at": expires_at,
+            "ended": None,
+            "detail": None,
         }
         with self._database.begin() as connection:
             if account.id in self._generations:
@@ -67,6 +87,7 @@ class Sessions:
                 connection.execute(insert(tables.sessions).values(account=account.id, **row))
         self._generations[account.id] = session.generation
         self._open[account.id] = session
+        self._ended.pop(account.id, None)
         self._tell(account.id, session)
         return session
 
@@ -80,24 +101,41 @@ class Sessions:
             return None
         return session
 
-    def close(self, account: str) -> None:
+    def generation(self, account: str) -> int:
+        """Of the newest session, open or ended; 0 before the first."""
+        return self._generations.get(account, 0)
+
+    def ended(self, account: str) -> Ended | None:
+        """How the last session ended; None while one is open, and before the first."""
+        session = self._open.get(account)
+        if session is not None and self.current(account) is None:
+            return Ended(End.EXPIRED)
+        return self._ended.get(account)
+
+    def overdue(self) -> list[str]:
+        """The accounts whose sessions' hour has come, and that nobody has closed yet."""
+        return [account for account in self._open if self.current(account) is None]
+
+    def close(self, account: str, ended: Ended) -> None:
         if self._open.pop(account, None) is None:
             return
         with self._database.begin() as connection:
             connection.execute(
                 update(tables.sessions)
                 .where(tables.sessions.c.account == account)
-                .values(secrets=None, expires_at=None)
+                .values(secrets=None, expires_at=None, ended=ended.how.value, detail=ended.detail)
             )
+        self._ended[account] = ended
         self._tell(account, None)
 
     def forget(self, account: str) -> None:
         """The account is about to be removed, and its rows with it."""
         if account in self._open:
-            self.close(account)
+            self.close(account, Ended(End.LOGGED_OUT))
         else:
             self._tell(account, None)  # there was none, but whoever serves the account must hear of its end
         self._generations.pop(account, None)
+        self._ended.pop(account, None)
 
     def listen(self, listener: SessionListener) -> Callable[[], None]:
         self._listeners.append(listener)

@@ -14,7 +14,8 @@ _HEADERS = {
 }
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:28rem;margin:15vh auto;padding:0 1rem}"
-    "label{display:block;margin:.8rem 0}input{display:block;width:100%;padding:.4rem;font:inherit;box-sizing:border-box}"
+    "label{display:block;margin:.8rem 0}"
+    "input{display:block;width:100%;padding:.4rem;font:inherit;box-sizing:border-box}"
     "button{padding:.4rem 1.2rem;font:inherit}"
 )
 
@@ -53,4 +54,5 @@ def _form(form: Form) -> str:
         f' autocomplete="off" maxlength="4096"></label>'
         for each in form.inputs
     )
-    return f'<form method="post" action="{escape(form.action)}">{hidden}{shown}<button>{escape(form.button)}</button></form>'
+    button = f"<button>{escape(form.button)}</button>"
+    return f'<form method="post" action="{escape(form.action)}">{hidden}{shown}{button}</form>'

@@ -1,17 +1,20 @@
 """The way to the house: its files when nobody else holds them, else the running server's own API."""
 
+import asyncio
 import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
 from sangam.accounts.accounts import Accounts
-from sangam.accounts.admin import ADMIN_KEY_FILE, Admin
-from sangam.accounts.vault import open_vault
+from sangam.accounts.admin import ADMIN_KEY_FILE
+from sangam.accounts.desk import open_desk
+from sangam.accounts.vault import Vault, open_vault
+from sangam.api.errors import INVALID_KEY
 from sangam.brokers import registry
 from sangam.brokers.registry import Registry
 from sangam.model.clock import SystemClock
@@ -19,6 +22,7 @@ from sangam.model.errors import ConfigError, SangamError
 from sangam.settings import Settings
 from sangam.store.database import Database
 from sangam.store.home import Home, HomeLocked, RunInfo
+from sangam.transport.http import HttpDriver
 
 Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 """Runs a verb of `accounts.admin.Admin`."""
@@ -51,8 +55,8 @@ def administration(settings: Settings) -> Iterator[Call]:
         database = Database(settings.database)
         try:
             key = settings.sangam_key.get_secret_value() if settings.sangam_key else None
-            vault = open_vault(database, home, key)
-            yield Admin(Accounts(database, vault, known_brokers(settings), SystemClock())).call
+            with _Local(settings, database, open_vault(database, home, key)) as local:
+                yield local.call
         finally:
             database.close()
     finally:
@@ -81,7 +85,7 @@ def _connect(home: Home, run: RunInfo | None, settings: Settings) -> httpx.Clien
         return None
     key = home.read(ADMIN_KEY_FILE) or ""
     verify: ssl.SSLContext | bool = trust(settings) if run.tls else False
-    client = httpx.Client(base_url=run.api_url, headers={"X-API-KEY": key}, verify=verify, timeout=30, trust_env=False)
+    client = httpx.Client(base_url=run.api_url, headers={"X-API-KEY": key}, verify=verify, timeout=90, trust_env=False)
     try:
         client.get("/health", headers={"X-API-KEY": ""})
     except httpx.TransportError:
@@ -96,6 +100,39 @@ def trust(settings: Settings) -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
+
+
+class _Local:
+    """The desk of a house that nobody serves now, on a loop of its own."""
+
+    def __init__(self, settings: Settings, database: Database, vault: Vault) -> None:
+        self._settings = settings
+        self._database = database
+        self._vault = vault
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        self._runner.get_loop()
+        clock, brokers = SystemClock(), known_brokers(self._settings)
+        accounts = Accounts(self._database, self._vault, brokers, clock)
+        self._http = HttpDriver(clock)
+        self._admin = open_desk(
+            accounts, brokers, self._vault, clock, self._http.run, self._http.ctx, self._address
+        ).admin
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._http.close())
+        self._runner.close()
+
+    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return self._runner.run(self._admin.call(verb, arguments))
+
+    def _address(self) -> str:
+        """Where the server will listen once it runs."""
+        settings = self._settings
+        scheme = "https" if settings.tls_cert else "http"
+        return settings.host_server or f"{scheme}://{settings.api_host}:{settings.api_port}"
 
 
 class _Remote:
@@ -113,7 +150,7 @@ class _Remote:
             ) from error
         except ValueError as error:
             raise SangamError(f"The server at {self._client.base_url} answered HTTP {reply.status_code}.") from error
-        if reply.status_code == httpx.codes.FORBIDDEN:
+        if reply.status_code == httpx.codes.FORBIDDEN and answer.get("message") == INVALID_KEY:
             raise ConfigError(f"The running server does not know the key in {ADMIN_KEY_FILE}: restart it once.")
         if reply.status_code != httpx.codes.OK:
             raise SangamError(str(answer.get("message")))

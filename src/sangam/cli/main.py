@@ -12,7 +12,7 @@ from sangam import __version__
 from sangam.logs import configure, redactor
 from sangam.model.errors import SangamError
 
-from . import accounts, brokers, keys, serve, simulate, stream
+from . import accounts, brokers, keys, serve, simulate, stream, users
 from .output import complain
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("simulate", epilog="Example: sangam simulate BROKER --speed 10")(sim
 app.command("brokers", epilog="Example: sangam brokers")(brokers.brokers)
 app.command("stream", epilog="Example: sangam stream NSE:SBIN NSE:RELIANCE --mode quote")(stream.stream)
 app.add_typer(accounts.app, name="account")
+app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 
 

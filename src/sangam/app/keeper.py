@@ -1,0 +1,154 @@
+"""Keeps sessions in order by the clock: ends those whose hour has come or that the broker no longer takes, prolongs
+them where the broker offers it, and logs in by itself where the broker allows it and the user stored what it takes."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sangam.accounts.desk import Desk
+from sangam.accounts.expiry import next_expiry
+from sangam.accounts.sessions import End, Ended
+from sangam.accounts.ways import Way, may_log_in_alone
+from sangam.feed.port import AccountHealth
+from sangam.model.clock import Clock
+from sangam.model.enums import AccountState
+from sangam.model.errors import BrokerError, InvalidInput, Refused, SangamError
+from sangam.model.identity import AccountInfo
+
+log = logging.getLogger("sangam.app")
+
+EVERY_SECONDS = 0.5
+TRIES = 3
+FIRST_MS = (5_000, 60_000)
+"""A login waits for a moment in this range, so that not everybody's program knocks when the hour strikes."""
+PAUSES_MS = (60_000, 300_000)
+RENEW_BEFORE_MS = 30 * 60_000
+
+
+@dataclass
+class _Attempts:
+    """Of one account since its last session; `next_at` None: no more, a person is needed."""
+
+    next_at: int | None
+    failed: int = 0
+
+
+class Keeper:
+    """`start` it once the accounts are served; `stop` ends it."""
+
+    def __init__(self, desk: Desk, health: Callable[[str], AccountHealth], clock: Clock) -> None:
+        self._desk = desk
+        self._accounts = desk.accounts
+        self._flows = desk.flows
+        self._health = health
+        self._clock = clock
+        self._logins: dict[str, _Attempts] = {}
+        self._renewals: dict[tuple[str, int], _Attempts] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._watch = asyncio.create_task(self._run(), name="session keeper")
+
+    async def stop(self) -> None:
+        tasks = [*self._busy.values(), *([self._watch] if self._watch is not None else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self.look()
+            except Exception:  # a defect in one look must not end the watch over all sessions
+                log.exception("a look at the sessions failed")
+            await asyncio.sleep(EVERY_SECONDS)
+
+    def look(self) -> None:
+        """What is due now."""
+        for account in self._accounts.sessions.overdue():
+            self._accounts.end_session(account, Ended(End.EXPIRED))
+        for info in self._accounts.list():
+            self._bury(info)
+            if info.id not in self._busy:
+                self._prolong(info)
+                self._log_in(info)
+
+    def _bury(self, info: AccountInfo) -> None:
+        """The feed found the session dead; the account must know it, at the next start too."""
+        health, session = self._health(info.id), self._accounts.session(info.id)
+        if session is None or health.state is not AccountState.AUTH_EXPIRED:
+            return
+        if health.generation == session.generation:  # it is not an older one that died
+            self._accounts.end_session(info.id, Ended(End.REFUSED, health.detail))
+
+    # --- renewal ------------------------------------------------------------------------------------------------------
+
+    def _prolong(self, info: AccountInfo) -> None:
+        session, now = self._accounts.session(info.id), self._clock.now_ms()
+        if session is None or session.expires_at is None or session.expires_at - now > RENEW_BEFORE_MS:
+            return
+        if self._flows.spec(info.id).login.renew is None:
+            return
+        key = (info.id, session.generation)
+        attempts = self._renewals.setdefault(key, _Attempts(now))
+        if attempts.next_at is not None and attempts.next_at <= now:
+            self._begin(info.id, self._renew(info.id, attempts))
+
+    async def _renew(self, account: str, attempts: _Attempts) -> None:
+        try:
+            await self._flows.renew(account)
+            log.info("%s: the session is prolonged", account)
+            attempts.next_at = None
+        except (Refused, InvalidInput) as error:
+            log.info("%s: the session is not prolonged: %s", account, error)
+            attempts.next_at = None
+        except BrokerError as error:
+            self._put_off(attempts)
+            log.warning("%s: the session is not prolonged yet: %s", account, error)
+
+    # --- automatic login ----------------------------------------------------------------------------------------------
+
+    def _log_in(self, info: AccountInfo) -> None:
+        ended, now = self._accounts.sessions.ended(info.id), self._clock.now_ms()
+        if self._accounts.session(info.id) is not None:
+            self._logins.pop(info.id, None)
+            return
+        if ended is None or ended.how is End.LOGGED_OUT or self._flows.pending.under_way(info.id):
+            return  # a person is at it, or wants it so
+        if not may_log_in_alone(self._flows.spec(info.id).login, self._accounts[info.id].secrets):
+            return
+        attempts = self._logins.setdefault(info.id, _Attempts(now + random.randint(*FIRST_MS)))  # noqa: S311
+        if attempts.next_at is not None and attempts.next_at <= now:
+            self._begin(info.id, self._try(info.id, attempts))
+
+    async def _try(self, account: str, attempts: _Attempts) -> None:
+        try:
+            flow = await self._flows.begin(account, way=Way.STEPS)
+            if flow.open:
+                flow.fail("the broker asked a question that only a person can answer")
+            reason = flow.error
+        except SangamError as error:
+            reason = str(error)
+        if not reason:
+            return
+        self._put_off(attempts)
+        if attempts.next_at is not None:
+            log.warning("%s: the automatic login failed and is tried again: %s", account, reason)
+            return
+        # The next trading day is another chance; until then only a person can help.
+        attempts.next_at = next_expiry(self._clock.now_ms(), self._flows.spec(account).session_ends)
+        attempts.failed = 0
+        log.error("%s: the automatic login failed %d times: %s. Log in yourself.", account, TRIES, reason)
+
+    def _put_off(self, attempts: _Attempts) -> None:
+        attempts.failed += 1
+        left = attempts.failed < TRIES
+        attempts.next_at = self._clock.now_ms() + PAUSES_MS[attempts.failed - 1] if left else None
+
+    def _begin(self, account: str, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._busy[account] = task
+        task.add_done_callback(lambda _: self._busy.pop(account, None))
