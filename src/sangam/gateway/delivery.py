@@ -71,8 +71,8 @@ class Delivery:
         cohort.buffer.append(frame)
 
     def _flush_later(self) -> None:
-        """At once after a rest, else `join_seconds` after the last flush began. A flush that took long is followed by
-        as long a pause, up to `join_seconds`: the loop has other work too."""
+        """At once after a rest, else `join_seconds` after the last flush ended, however long it took: the loop has
+        other work too."""
         if self._flush_due:
             return
         self._flush_due = True
@@ -83,7 +83,6 @@ class Delivery:
             self._timers.call_soon(self._flush)
 
     def _flush(self) -> None:
-        started = self._clock.monotonic()
         self._flush_due = False
         dirty, self._dirty = self._dirty, []
         for cohort in dirty:
@@ -96,9 +95,7 @@ class Delivery:
             overflowing, self._overflowing = self._overflowing, {}
             for outbox in overflowing:
                 outbox.owner.cut("too much waiting")
-        ended = self._clock.monotonic()
-        join = self._settings.join_seconds
-        self._next_flush = max(started + join, ended + min(ended - started, join))
+        self._next_flush = self._clock.monotonic() + self._settings.join_seconds
 
     def _write(self, cohort: Cohort) -> None:
         buffer = cohort.buffer

@@ -141,7 +141,7 @@ class Subscriptions:
         return row | {"state": "pending", "reason": answer.reason} if isinstance(answer, Pending) else row
 
     def _start(self, lane: Lane, held: Backlog) -> None:
-        """Let a lane flow, beginning with what came since it was taken, or with the snapshot."""
+        """Let a lane flow, beginning with the newest that came since it was taken, or with the snapshot."""
         hub, outbox = self._hub, self._outbox
         present = outbox.lanes.get(lane.key)
         if present is lane:  # named twice in one request
@@ -150,9 +150,8 @@ class Subscriptions:
             if present is not None:
                 self.give_up(present)
             hub.attach(outbox, lane)
-            frame = held.latest(lane)
-            payload = self._feed.snapshot(lane.want) if frame is None else None
-            if payload is not None:
+            frame = held.latest(lane) if lane.waiting is None else lane.frame(lane.waiting)
+            if frame is None and (payload := self._feed.snapshot(lane.want)) is not None:
                 frame = lane.frame(payload)
             if frame is not None:
                 hub.delivery.put(outbox, lane, frame)
