@@ -78,7 +78,7 @@ async def test_a_dead_token_at_login(open_rig: OpenRig) -> None:
 
 @pytest.fixture
 def quick_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sangam.feed.adopt.Backoff", lambda first, cap: Backoff(0.1, 0.2))
+    monkeypatch.setattr("sangam.feed.source.Backoff", lambda first, cap: Backoff(0.1, 0.2))
 
 
 @pytest.mark.parametrize("fault", ["unavailable", "cut off", "damaged"])
