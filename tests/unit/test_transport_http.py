@@ -3,112 +3,20 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from tests.http_server import SECRET, Answer, Heard, House, HttpServer, get, one, post, session_for
 from tests.support import wait_for
 from tests.toy_broker import toy_spec
 
-from sangam.brokers.contract import BrokerSpec, Ctx, Operation, Reply, Request, Session, WireRequest
+from sangam.brokers.contract import Ctx, Operation, Request, Session, WireRequest
 from sangam.model.clock import SystemClock
 from sangam.model.errors import BrokerError, NotSent, Refused, SessionExpired, Unknown
-from sangam.transport.encoding import base_url, decode, encode
 from sangam.transport.http import HttpDriver, HttpTiming
-
-SECRET = "s3cret-token"
-CTX = Ctx(1_700_000_000_000, bytes)
-
-
-class Heard(NamedTuple):
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-Answer = Callable[[Heard, asyncio.StreamWriter], Awaitable[None]]
-
-
-class HttpServer:
-    """Speaks just enough HTTP/1.1 to show the exact bytes of a request. `answer` may do anything with the socket."""
-
-    def __init__(self) -> None:
-        self.heard: list[Heard] = []
-        self.answer: Answer = self.json(b"{}")
-        self.port = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    @staticmethod
-    def json(body: bytes, status: str = "200 OK", extra: str = "") -> Answer:
-        async def answer(heard: Heard, writer: asyncio.StreamWriter) -> None:
-            writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{extra}\r\n".encode() + body)
-
-        return answer
-
-    async def __aenter__(self) -> "HttpServer":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
-                first, *lines = head.rstrip().split("\r\n")
-                method, target, _ = first.split(" ")
-                headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-                body = await reader.readexactly(int(headers.get("content-length", 0)))
-                self.heard.append(Heard(method, target, headers, body))
-                await self.answer(self.heard[-1], writer)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the client left, or the test is over
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-
-class House(NamedTuple):
-    server: HttpServer
-    driver: HttpDriver
-    spec: BrokerSpec
-    session: Session
-
-    async def ask(self, request: Request) -> Any:
-        return await self.driver.run(self.spec, self.session, one(request))
-
-
-def one(request: Request) -> Operation[Any]:
-    return (yield request)
-
-
-def get(path: str = "/x", **fields: Any) -> Request:
-    return Request(method="GET", host="api", path=path, **fields)
-
-
-def post(path: str = "/x", **fields: Any) -> Request:
-    return Request(method="POST", host="api", path=path, **fields)
-
-
-def session_for(port: int, token: str = SECRET, account: str = "u-toy") -> Session:
-    return Session(
-        account=account,
-        broker="toy",
-        generation=1,
-        secrets={"token": token},
-        hosts={"api": f"http://127.0.0.1:{port}/base/"},
-    )
 
 
 @pytest.fixture
@@ -184,20 +92,6 @@ async def test_public_files_are_asked_for_without_credentials(house: House) -> N
     assert [heard.headers.get("authorization") for heard in house.server.heard] == [None, SECRET]
 
 
-def test_hosts_come_from_the_session_then_the_table_or_stand_for_themselves() -> None:
-    spec = toy_spec()
-    assert base_url(spec, session_for(5), "api") == "http://127.0.0.1:5/base/"
-    assert base_url(spec, session_for(5), "stream") == "ws://127.0.0.1:1"
-    assert base_url(spec, session_for(5), "https://files.example.com") == "https://files.example.com"
-
-
-@pytest.mark.parametrize("token", ["abc\n", "ab\r\nX-Other: 1", "tökén", " abc"])
-def test_a_credential_that_no_header_can_carry_is_refused_before_sending(token: str) -> None:
-    with pytest.raises(NotSent, match="Authorization") as told:
-        encode(toy_spec(), session_for(1, token), get(), CTX)
-    assert token.strip() not in str(told.value)
-
-
 async def test_a_path_that_no_url_can_carry_is_not_sent(house: House) -> None:
     with pytest.raises(NotSent):
         await house.ask(get("/a\nb"))
@@ -212,16 +106,6 @@ async def test_json_text_and_file_replies(house: House) -> None:
     assert await house.ask(get()) == {"a": 1}
     assert await house.ask(get(reply="text")) == '{"a":1}'
     assert await house.ask(get(reply="file")) == b'{"a":1}'
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", b'{"a":', b'{"a":"\xff"}'])
-def test_a_good_status_with_an_unreadable_body_is_unknown(body: bytes) -> None:
-    with pytest.raises(Unknown, match="POST /x"):
-        decode(post(), 200, {}, body)
-
-
-def test_an_unreadable_refusal_is_left_to_the_brokers_check() -> None:
-    assert decode(post(), 502, {}, b"<html>") == Reply(502, {}, None)
 
 
 async def test_redirects_are_not_followed(house: House) -> None:

@@ -52,7 +52,9 @@ async def exchange(client: httpx.AsyncClient, wire: WireRequest, seconds: float,
     Raises Unreachable where no byte can have left, Lost where the connection broke before an answer, and Unknown for
     everything else that may or may not have reached the broker."""
     journey = _Journey()
-    timeout = httpx.Timeout(seconds, connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT)
+    # Well before the deadline: a handshake that is cancelled from outside leaves its socket to the garbage collector.
+    connect = min(CONNECT_TIMEOUT, seconds / 2)
+    timeout = httpx.Timeout(seconds, connect=connect, pool=connect)
     try:
         async with asyncio.timeout(seconds):
             return await client.request(
