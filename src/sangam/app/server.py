@@ -17,6 +17,7 @@ from sangam.accounts.first import ensure_first
 from sangam.accounts.vault import open_vault
 from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
+from sangam.api.logins import make_login_router
 from sangam.api.server import ApiServer, serve_api
 from sangam.brokers import registry
 from sangam.feed.adopt import Adopter
@@ -181,8 +182,10 @@ class App:
             rate_limit=settings.api_rate_limit,
             greeks_rate_limit=settings.greeks_rate_limit,
         )
+        api = create_api(deps)
+        api.include_router(make_login_router(self._desk, self._clock, self._address().startswith("https")))
         return await serve_api(
-            create_api(deps),
+            api,
             settings.api_host,
             settings.api_port,
             auto_port=auto_port,
