@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -115,7 +116,8 @@ async def test_login_by_checksum(broker: Broker, rest: httpx.AsyncClient) -> Non
     assert (await post(token, known["api_secret"])).status_code == 403, "a request token works once"
     assert (await rest.get("/user/profile")).status_code == 403, "the old access token is dead"
     assert (await rest.get("/user/profile", headers=broker.headers)).status_code == 200
-    out = await rest.delete("/session/token", params={"access_token": data["access_token"]})
+    ended = {"api_key": known["api_key"], "access_token": data["access_token"]}
+    out = await rest.delete("/session/token", params=ended)
     assert out.json() == {"status": "success", "data": True}
     assert (await rest.get("/user/profile", headers=broker.headers)).status_code == 403
 
@@ -145,6 +147,122 @@ async def test_quotes(rest: httpx.AsyncClient) -> None:
     for wrong in ({}, {"i": ["1"] * 501}):
         refused = await rest.get("/quote", params=wrong)
         assert (refused.status_code, refused.json()["error_type"]) == (400, "InputException")
+
+
+async def test_the_login_page_sends_the_browser_back(broker: Broker, rest: httpx.AsyncClient) -> None:
+    assert broker.hosts["login"] == broker.hosts["api"]
+    broker.redirect_url = "http://127.0.0.1:5000/zerodha/callback?from=kite"
+    ask = {"v": "3", "api_key": broker.credentials["api_key"], "redirect_params": "state=a%26b&more=1"}
+    sent = await rest.get("/connect/login", params=ask)
+    assert sent.status_code == 302
+    url = urlsplit(sent.headers["location"])
+    assert url._replace(query="").geturl() == "http://127.0.0.1:5000/zerodha/callback"
+    back = dict(parse_qsl(url.query))
+    token = back.pop("request_token")
+    assert back == {"from": "kite", "action": "login", "status": "success", "state": "a&b", "more": "1"}
+    assert (await rest.get("/connect/login", params={"api_key": "x"})).status_code == 400
+
+    broker.clock.advance(301)
+    known = broker.credentials
+    checksum = hashlib.sha256((known["api_key"] + token + known["api_secret"]).encode()).hexdigest()
+    form = {"api_key": known["api_key"], "request_token": token, "checksum": checksum}
+    late = await rest.post("/session/token", data=form)
+    assert late.json()["message"] == "Token is invalid or has expired."
+
+
+async def test_renewal_where_the_app_may() -> None:
+    async with Zerodha(Exchange(clock=ManualClock(MORNING)), renewable=True) as broker:
+        known, old = broker.credentials, broker.login.refresh_token
+        checksum = hashlib.sha256((known["api_key"] + old + known["api_secret"]).encode()).hexdigest()
+        form = {"api_key": known["api_key"], "refresh_token": old, "checksum": checksum}
+        async with httpx.AsyncClient(base_url=broker.hosts["api"], trust_env=False) as client:
+            data = (await client.post("/session/refresh_token", data=form)).json()["data"]
+            assert data["access_token"] == broker.credentials["access_token"] != known["access_token"]
+            assert data["refresh_token"] not in ("", old)
+            again = await client.post("/session/refresh_token", data=form)
+            assert (again.status_code, again.json()["error_type"]) == (403, "TokenException")
+            wrong = await client.post("/session/refresh_token", data=form | {"checksum": "0"})
+            assert wrong.json()["message"] == "Invalid `checksum`."
+
+
+HISTORY = f"/instruments/historical/{SBIN}"
+
+
+async def test_candles(broker: Broker, rest: httpx.AsyncClient) -> None:
+    broker.step(60.0)
+    between = {"from": "2026-08-17 15:00:00", "to": "2026-08-18 10:00:00"}
+    candles = (await rest.get(f"{HISTORY}/15minute", params=between)).json()["data"]["candles"]
+    assert [row[0] for row in candles] == [
+        "2026-08-17T15:00:00+0530",
+        "2026-08-17T15:15:00+0530",
+        "2026-08-18T10:00:00+0530",
+    ]
+    assert all(len(row) == 6 for row in candles)
+    days = (await rest.get(f"{HISTORY}/day", params={"from": "2026-08-13", "to": "2026-08-18", "oi": 1})).json()
+    rows = days["data"]["candles"]
+    assert [row[0][:19] for row in rows] == [f"2026-08-{day}T00:00:00" for day in (13, 14, 17, 18)]
+    assert all(len(row) == 7 for row in rows)
+    market = broker.exchange.market("SBIN", Code.NSE)
+    assert rows[2][4] == market.rupees(market.close)
+    assert rows[3][1:5] == [market.rupees(price) for price in (market.open, market.high, market.low, market.ltp)]
+    weekend = {"from": "2026-08-15", "to": "2026-08-16 23:59:59"}
+    assert (await rest.get(f"{HISTORY}/minute", params=weekend)).json()["data"] == {"candles": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong", "message"),
+    [
+        ("/instruments/historical/12345/day", {}, "invalid token"),
+        (f"{HISTORY}/2minute", {}, "invalid interval"),
+        (f"{HISTORY}/day", {"from": "yesterday"}, "invalid date"),
+        (f"{HISTORY}/day", {"from": "2026-08-19"}, "invalid date range"),
+        (f"{HISTORY}/minute", {"from": "2026-06-19 23:59:58"}, "interval exceeds max limit: 60 days"),
+        (f"{HISTORY}/day", {"continuous": "1"}, "continuous data is for day candles of NFO and MCX futures"),
+    ],
+)
+async def test_wrong_candles(rest: httpx.AsyncClient, path: str, wrong: dict[str, str], message: str) -> None:
+    ask = {"from": "2026-08-18", "to": "2026-08-18 23:59:59"}
+    refused = await rest.get(path, params=ask | wrong)
+    assert refused.status_code == 400
+    assert (refused.json()["error_type"], refused.json()["message"]) == ("InputException", message)
+
+
+async def test_the_span_of_an_interval_is_sixty_days(rest: httpx.AsyncClient) -> None:
+    whole = {"from": "2026-06-20 00:00:00", "to": "2026-08-18 23:59:59"}
+    assert len((await rest.get(f"{HISTORY}/minute", params=whole)).json()["data"]["candles"]) > 375 * 40
+
+
+async def test_continuous_futures_go_back_beyond_their_listing(broker: Broker, rest: httpx.AsyncClient) -> None:
+    path = f"/instruments/historical/{broker.token('NIFTY25AUG26FUT', 'NFO')}/day"
+    ask = {"from": "2025-08-18", "to": "2026-08-18", "continuous": "0"}
+    listed = (await rest.get(path, params=ask)).json()["data"]["candles"]
+    longer = (await rest.get(path, params=ask | {"continuous": "1"})).json()["data"]["candles"]
+    assert longer[-len(listed) :] == listed
+    assert len(longer) > 250 > len(listed)
+
+
+async def test_replies_are_compressed_where_the_client_takes_it(rest: httpx.AsyncClient) -> None:
+    for path in ("/instruments", f"{HISTORY}/minute?from=2026-08-17&to=2026-08-18"):
+        packed = await rest.get(path)
+        assert packed.headers["content-encoding"] == "gzip"
+        plain = await rest.get(path, headers={"Accept-Encoding": "identity"})
+        assert "content-encoding" not in plain.headers
+        assert plain.content == packed.content
+
+
+async def test_limits_by_the_second() -> None:
+    clock = ManualClock(MORNING)
+    async with Zerodha(Exchange(clock=clock), limits=True) as broker:
+        known = broker.credentials
+        headers = {"Authorization": f"token {known['api_key']}:{known['access_token']}"}
+        async with httpx.AsyncClient(base_url=broker.hosts["api"], headers=headers, trust_env=False) as client:
+            for path, allowed in (("/quote/ltp?i=NSE:SBIN", 1), ("/user/profile", 10)):
+                statuses = [(await client.get(path)).status_code for _ in range(allowed + 2)]
+                assert statuses == [200] * allowed + [429] * 2
+            clock.advance(1.0)
+            assert (await client.get("/quote?i=NSE:SBIN")).status_code == 200
+            refused = await client.get("/quote?i=NSE:SBIN")
+            assert (refused.status_code, refused.json()["error_type"]) == (429, "NetworkException")
 
 
 async def test_planned_refusals_use_the_envelope(broker: Broker, rest: httpx.AsyncClient) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
 from picows import (
@@ -16,6 +16,7 @@ from picows import (
     ws_create_server,
 )
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
@@ -71,6 +72,10 @@ class Simulator:
 
     def routes(self) -> list[BaseRoute]:
         raise NotImplementedError
+
+    def middleware(self) -> list[Middleware]:
+        """What stands between the line and the routes."""
+        return []
 
     def refusal(self, status: int) -> Response:
         """The broker's error envelope for a planned refusal."""
@@ -161,7 +166,7 @@ class Simulator:
             await self._rest.stop()
             self._rest = None
 
-    async def __aenter__(self) -> "Simulator":
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 
@@ -196,7 +201,7 @@ class Simulator:
         return WSUpgradeResponseWithListener(response, None)
 
     def _application(self) -> Application:
-        inner = Starlette(routes=self.routes())
+        inner = Starlette(routes=self.routes(), middleware=self.middleware())
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http" and (status := self.faults.request_status()) is not None:
