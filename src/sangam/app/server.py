@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sangam import __version__, simulators
 from sangam.accounts.accounts import Accounts
@@ -41,6 +42,7 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
 
 from . import loop
+from .instruments import InstrumentDesk
 from .keeper import Keeper
 from .logins import Logins
 from .loop import LagMeter
@@ -117,6 +119,7 @@ class App:
         adopter = Adopter(self._feed, masters, self._brokers, http.run, http.ctx, clock)
         adopter.on_client(self._accounts.name_client)
         stack.push_async_callback(adopter.stop)
+        self._instruments = InstrumentDesk(adopter, masters)
         self._observer = Observer(self._feed, self._gateway, lag)
         self._desk = open_desk(
             self._accounts, self._brokers, vault, clock, http.run, http.ctx, self._address, self._standing
@@ -176,7 +179,7 @@ class App:
             calendar=self._calendar,
             health=self._observer.health,
             metrics=self._observer.metrics,
-            admin=self._desk.admin.call,
+            admin=self._administer,
             clock=self._clock,
             version=__version__,
             rate_limit=settings.api_rate_limit,
@@ -206,6 +209,10 @@ class App:
         return key.get_secret_value() if key else "", secret.get_secret_value() if secret else ""
 
     # --- what the API asks --------------------------------------------------------------------------------------------
+
+    async def _administer(self, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        desk = self._instruments if verb in self._instruments else self._desk.admin
+        return await desk.call(verb, arguments)
 
     def _master(self, account: str) -> Master:
         """What the account's feed reads; before a login what stands of its broker, unless it has hosts of its own."""

@@ -63,6 +63,18 @@ def administration(settings: Settings) -> Iterator[Call]:
         home.unlock()
 
 
+@contextmanager
+def running(settings: Settings) -> Iterator[Call]:
+    """A `Call` to the server of this home; ConfigError where none runs."""
+    home = Home(settings.sangam_home)
+    server = _enter(home, settings)
+    if server is None:
+        home.unlock()
+        raise ConfigError(f"No server runs in {home.path}. Start it first: sangam serve")
+    with closing(server):
+        yield _Remote(server).call
+
+
 def _enter(home: Home, settings: Settings) -> httpx.Client | None:
     """Take the lock (None), or reach the server that has it; waits while that one starts or stops."""
     deadline = time.monotonic() + _PATIENCE

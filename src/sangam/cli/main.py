@@ -12,7 +12,7 @@ from sangam import __version__
 from sangam.logs import configure, redactor
 from sangam.model.errors import SangamError
 
-from . import accounts, brokers, keys, serve, simulate, stream, users
+from . import accounts, brokers, instruments, keys, serve, simulate, stream, users
 from .output import complain
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("stream", epilog="Example: sangam stream NSE:SBIN NSE:RELIANCE --mod
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
+app.add_typer(instruments.app, name="instruments")
 
 
 def _tell_version(wanted: bool) -> None:
