@@ -197,6 +197,15 @@ class TestErrors:
         world.loop.settle()
         assert [row["type"] for row in busy.heard()] == ["subscribe"] * 8
 
+    def test_a_newcomer_is_known_at_once_however_busy_the_turn(self, world: World) -> None:
+        """What follows right behind the key, before any reply, must not be judged by the limits for strangers."""
+        busy, newcomer = world.client(), Client(world)
+        world.feed.on_want = lambda want: world.loop.clock.advance(0.002)
+        for symbol in "AB":
+            busy.session.receive(b'{"action":"subscribe","symbol":"%b","exchange":"NSE"}' % symbol.encode())
+        newcomer.session.receive(b'{"action":"authenticate","api_key":"key-u1"}')
+        assert newcomer.session.identity is not None
+
     def test_what_waits_to_be_handled_is_bounded(self) -> None:
         world = World(max_waiting=10_000)
         client = world.client()

@@ -122,7 +122,7 @@ class Session:
 
     def _handle_all(self) -> Generator[None, None, None]:
         while self._inbox:
-            if self._hub.chores.time_is_up():
+            if self.identity is not None and self._hub.chores.time_is_up():
                 yield
             item = self._inbox.popleft()
             if callable(item):
