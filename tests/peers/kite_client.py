@@ -5,31 +5,59 @@ Standard input: the plan (hosts, keys, tokens by mode). Standard output: one JSO
 import json
 import sys
 import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from kiteconnect import KiteConnect, KiteTicker, exceptions  # type: ignore[import-not-found]
 
 
-def rest(plan: dict[str, Any]) -> dict[str, Any]:
-    kite = KiteConnect(plan["api_key"], root=plan["api"])
+def told(call: Callable[[], object], kind: type[Exception]) -> str:
+    """What the client is told where a call is refused."""
     try:
-        kite.profile()
-        refused = ""
-    except exceptions.TokenException as error:
-        refused = str(error)
-    session = kite.generate_session(plan["request_token"], plan["api_secret"])
+        call()
+    except kind as error:
+        return str(error)
+    return ""
+
+
+def log_in(kite: Any, plan: dict[str, Any]) -> dict[str, Any]:
+    """By the login page, as a browser walks it: only its host is ours."""
+    kite._default_login_uri = plan["login"] + "/connect/login"
+    sent = kite.reqsession.get(kite.login_url() + "&redirect_params=state%3Dmine", allow_redirects=False)
+    back = dict(parse_qsl(urlsplit(sent.headers["location"]).query))
+    session: dict[str, Any] = kite.generate_session(back["request_token"], plan["api_secret"])
     plan["access_token"] = session["access_token"]
-    kite.set_access_token(session["access_token"])
-    return {
+    return {"back": back, "session": session}
+
+
+def rest(kite: Any, plan: dict[str, Any]) -> dict[str, Any]:
+    refused = told(kite.profile, exceptions.TokenException)
+    entered = log_in(kite, plan)
+    today = datetime.now()
+    future, day = plan["future"], timedelta(days=1)
+    return entered | {
         "refused": refused,
-        "session": session,
         "profile": kite.profile(),
         "instruments": kite.instruments(),
         "nfo": kite.instruments("NFO"),
         "quote": kite.quote(plan["names"]),
         "ohlc": kite.ohlc(plan["names"]),
         "ltp": kite.ltp(plan["names"]),
+        "days": kite.historical_data(plan["share"], today - 30 * day, today, "day"),
+        "minutes": kite.historical_data(plan["share"], today - 10 * day, today, "15minute"),
+        "with_oi": kite.historical_data(future, f"{today - 20 * day:%Y-%m-%d}", f"{today:%Y-%m-%d}", "day", oi=True),
+        "continuous": kite.historical_data(future, today - 400 * day, today, "day", continuous=True, oi=True),
+        "too_long": told(
+            lambda: kite.historical_data(plan["share"], today - 61 * day, today, "minute"), exceptions.InputException
+        ),
+        "too_many": told(lambda: kite.quote(["NSE:SBIN"] * 501), exceptions.InputException),
     }
+
+
+def goodbye(kite: Any) -> dict[str, Any]:
+    return {"ended": kite.invalidate_access_token(), "after": told(kite.profile, exceptions.TokenException)}
 
 
 def stream(plan: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +116,11 @@ def bad_token(plan: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     plan = json.load(sys.stdin)
-    report = bad_token(plan) if plan["what"] == "bad_token" else {"rest": rest(plan), "stream": stream(plan)}
+    if plan["what"] == "bad_token":
+        report = bad_token(plan)
+    else:
+        kite = KiteConnect(plan["api_key"], root=plan["api"])
+        report = {"rest": rest(kite, plan), "stream": stream(plan), "goodbye": goodbye(kite)}
     json.dump(report, sys.stdout, default=str)
 
 

@@ -1,6 +1,7 @@
 """The judge of our simulator: the official client (kiteconnect 5.2.2) works against it and reads what we meant.
 
-Its REST calls, its login by checksum, and its ticker in three modes with order updates and error texts."""
+Its login by the page and by checksum, its REST calls with candles and logout, and its ticker in three modes with order
+updates and error texts."""
 
 import asyncio
 import json
@@ -72,8 +73,9 @@ async def test_the_official_client_reads_what_we_meant(broker: Zerodha) -> None:
     modes: dict[str, list[int]] = {"ltp": [], "quote": [], "full": []}
     for n, (_, token, _) in enumerate(picked):
         modes[list(modes)[(n + 2) % 3]].append(token)
-    plan = broker.credentials | broker.hosts | {"modes": modes, "what": "everything"}
-    plan |= {"request_token": broker.request_token(), "names": ["NSE:SBIN", "NSE:NIFTY 50"]}
+    plan: dict[str, Any] = broker.credentials | broker.hosts | {"modes": modes, "what": "everything"}
+    future = pick(broker, "NIFTY", Code.NFO)[1]
+    plan |= {"names": ["NSE:SBIN", "NSE:NIFTY 50"], "share": broker.token("SBIN", "NSE"), "future": future}
     plan["mode_of"] = {str(token): mode for mode, group in modes.items() for token in group}
     user = broker.credentials["user_id"]
 
@@ -84,6 +86,8 @@ async def test_the_official_client_reads_what_we_meant(broker: Zerodha) -> None:
 
     report = await ask_client(plan, orders())
     _check_rest(report["rest"], broker)
+    _check_history(report["rest"], broker)
+    assert report["goodbye"] == {"ended": True, "after": "Incorrect `api_key` or `access_token`."}
 
     order = report["stream"]["orders"][0]
     placed = broker.exchange.ledger.orders[order["order_id"]]
@@ -97,6 +101,12 @@ async def test_the_official_client_reads_what_we_meant(broker: Zerodha) -> None:
 
 def _check_rest(rest: dict[str, Any], broker: Zerodha) -> None:
     assert rest["refused"].startswith("Incorrect `api_key`")
+    assert rest["back"] | {"request_token": ""} == {
+        "request_token": "",
+        "action": "login",
+        "status": "success",
+        "state": "mine",
+    }
     assert rest["session"]["access_token"] == broker.credentials["access_token"]
     assert rest["profile"]["user_id"] == broker.user_id
     rows = {(row["exchange"], row["tradingsymbol"]): row for row in rest["instruments"]}
@@ -121,6 +131,26 @@ def _check_rest(rest: dict[str, Any], broker: Zerodha) -> None:
         assert rest[kind]["NSE:SBIN"]["instrument_token"] == 779521
         assert rest[kind]["NSE:NIFTY 50"]["last_price"] > 20_000
     assert rest["quote"]["NSE:SBIN"]["depth"]["buy"][0]["price"] > 900
+
+
+def _check_history(rest: dict[str, Any], broker: Zerodha) -> None:
+    share = broker.exchange.market("SBIN", Code.NSE)
+    *past, today = rest["days"]
+    assert past[-1]["close"] == share.rupees(share.close)
+    assert share.rupees(share.low) <= today["low"] <= today["close"] <= today["high"] <= share.rupees(share.high)
+    minutes = rest["minutes"]
+    assert minutes == sorted(minutes, key=lambda row: str(row["date"]))
+    assert all(
+        row["low"] <= min(row["open"], row["close"]) <= max(row["open"], row["close"]) <= row["high"] > 0
+        for row in minutes
+    )
+    assert str(minutes[0]["date"]).endswith(":00+05:30")
+    assert "oi" not in today
+    assert all(row["oi"] > 0 for row in rest["with_oi"])
+    assert rest["continuous"][-len(rest["with_oi"]) :][:-1] == rest["with_oi"][:-1]
+    assert len(rest["continuous"]) > 250
+    assert rest["too_long"] == "interval exceeds max limit: 60 days"
+    assert rest["too_many"] == "Invalid `i`."
 
 
 def _check_tick(tick: dict[str, Any], low: float, high: float, exchange: Code) -> None:
