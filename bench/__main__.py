@@ -1,9 +1,9 @@
-"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout nats life replay``."""
+"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout rest nats life replay``."""
 
 import sys
 from importlib.metadata import version
 
-from . import decode, fanout, life, nats
+from . import audit, decode, fanout, life, nats
 from .fanout import Figures, Load
 from .machine import describe, raise_file_limit
 from .report import Report, Section
@@ -11,6 +11,7 @@ from .report import Report, Section
 FANOUT = ("load", "delivered/s", "lost", "gaps", "p50 ms", "p99 ms", "max ms", "oldest p99", "CPU µs", "busy", "bytes")
 LIBRARIES = ("picows", "uvloop", "msgspec")
 MANY_SYMBOLS = 3000
+REST_CONNECTIONS = 4
 
 TEN = Load("10 clients × 10,000/s", 10, 100, 10_000)
 HUNDRED = Load("100 clients × 10,000/s, equal sets", 100, 100, 10_000)
@@ -24,6 +25,8 @@ LOADS = (
     THOUSAND,
     Load("1,000 clients × 1,000/s, every set different", 1000, 100, 1000, different=True),
 )
+QUIET = Load("nobody streams", 1, 100, 10)
+PINGED = Load("100 clients stream 2,000/s each", 100, 100, 2000)
 THROTTLED = Load("100 clients, 3,000 symbols, 50 ms", 100, MANY_SYMBOLS, 10_000, interval=None, hot=0.5)
 
 
@@ -83,9 +86,20 @@ def served_parts(report: Report, chosen: set[str]) -> Measured:
             else:
                 section.add(*figures_row(told))
 
+        def pinged(section: Section) -> None:
+            for load in (QUIET, PINGED):
+                took, seconds, told = one.ping(REST_CONNECTIONS, load)
+                shares = (audit.percentile(took, share) for share in (0.5, 0.99))
+                row = (f"{len(took) / seconds:,.0f}", *(f"{share:.2f}" for share in shares), f"{told.server_busy:.0%}")
+                section.add(load.name, *row, f"{told.per_second:,.0f}", f"{told.lost:,}")
+            section.note = "Budget: 2,000 pings/s with p50 ≤ 2 ms while 100 clients stream 2,000 updates/s each."
+
         if "fanout" in chosen:
             report.part(Section("Fan-out, every update to every client (interval 0)", FANOUT), loads)
             report.part(Section("Fan-out at the default interval", (THROTTLED.name, "measured", "budget")), throttled)
+        if "rest" in chosen:
+            columns = ("REST", "pings/s", "p50 ms", "p99 ms", "busy", "messages/s", "lost")
+            report.part(Section("REST ping, four connections", columns), pinged)
         if "life" in chosen:
             report.part(Section("Broker socket reset", ("streaming again", "seconds", "budget")), resets)
         if "replay" in chosen:
@@ -120,14 +134,14 @@ def start_part(section: Section) -> None:
 
 
 def main(parts: list[str]) -> None:
-    chosen = set(parts or ("decode", "fanout", "nats", "life", "replay"))
+    chosen = set(parts or ("decode", "fanout", "rest", "nats", "life", "replay"))
     raise_file_limit()
     facts = describe() | {name: version(name) for name in LIBRARIES}
     report = Report({name: value if name not in LIBRARIES else f"{name} {value}" for name, value in facts.items()})
     if "decode" in chosen:
         columns = ("a full-depth packet", "µs", "budget", "ratio")
         report.part(Section("Decode, merge, encode", columns), decode_part)
-    measured = served_parts(report, chosen) if chosen & {"fanout", "life", "replay"} else {}
+    measured = served_parts(report, chosen) if chosen & {"fanout", "rest", "life", "replay"} else {}
     if "nats" in chosen:
         nats_part(report, measured)
     if "fanout" in chosen:

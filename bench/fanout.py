@@ -4,7 +4,7 @@ The server runs on one core; the broker's side and the clients are processes on 
 seconds."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,12 +84,29 @@ class Bench:
     key: str
     folder: Path
 
-    def run(self, load: Load) -> Figures:
+    def run(self, load: Load, meanwhile: Callable[[], object] = lambda: None) -> Figures:
+        """`meanwhile` is called when the data begins."""
+
+        def go() -> Any:
+            meanwhile()
+            return self.ticker.ask({**order, "log": log})
+
         with sinks(load, "sangam", self.server.ws_port, self.key) as children:
             until(lambda: self.ticker.ask({"do": "state"})["carried"] >= load.symbols, "the broker's subscriptions")
             log = str(self.folder / "sent")
             order = {"do": "go", "symbols": load.symbols, "rate": load.rate, "seconds": load.seconds, "hot": load.hot}
-            return measure(load, children, self.server.pid, self.folder, lambda: self.ticker.ask({**order, "log": log}))
+            return measure(load, children, self.server.pid, self.folder, go)
+
+    def ping(self, connections: int, load: Load) -> tuple[list[int], float, Figures]:
+        """REST pings under a load: microseconds of each, the seconds they took in all, and what the load showed."""
+        _, others = layout()
+        with Child(
+            "rest", {"port": self.server.api_port, "key": self.key, "connections": connections}, others[0]
+        ) as rest:
+            rest.hear()
+            figures = self.run(load, lambda: rest.tell({"seconds": load.seconds}))
+            told = rest.hear()
+        return told["took"], told["seconds"], figures
 
 
 @contextmanager
@@ -100,7 +117,7 @@ def bench(symbols: int) -> Iterator[Bench]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sangam-bench-")))
         ticker = stack.enter_context(Child("ticker", {"symbols": names(symbols)}, others[0]))
         urls = ticker.hear()
-        server = stack.enter_context(ServerProcess(folder / "home", LOG_LEVEL="WARNING"))
+        server = stack.enter_context(ServerProcess(folder / "home", LOG_LEVEL="WARNING", API_RATE_LIMIT="1000000"))
         hosts = [word for name, url in urls.items() for word in ("--host", f"{name}={url}")]
         secrets = ("--set", "api_key=bench", "--set", "access_token=bench")
         server.cli("account", "add", BROKER, *secrets, *hosts)

@@ -58,8 +58,11 @@ def _count(limit: RateLimit, caller: str) -> None:
 
 @contextmanager
 def concerning(account: AccountInfo) -> Iterator[None]:
-    """Errors of the house inside are answered with the account's broker."""
+    """Errors inside are answered with the account's broker."""
     try:
         yield
+    except ApiError as error:
+        error.extra["broker"] = account.broker
+        raise
     except SangamError as error:
         raise from_house(error, account.broker) from error

@@ -53,7 +53,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
                     rows.append({"symbol": pair.symbol, "exchange": pair.exchange, "error": str(error)})
             if not found:
                 text, invalid = "None of the symbols was found.", [{**row} for row in rows]
-                raise ApiError(400, ErrorCode.INVALID_INPUT, text, invalid_symbols=invalid, broker=account.broker)
+                raise ApiError(400, ErrorCode.INVALID_INPUT, text, invalid_symbols=invalid)
             told = await deps.quotes(account.id, found, Mode.QUOTE)
         now = deps.clock.now_ms()
         for instrument in found:

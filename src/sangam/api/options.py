@@ -35,7 +35,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             option = master.option(of.base, of.exchange, expiry, strike, right)
             if option is None:
                 text = f"Symbol {option_symbol(of.base, expiry, strike, right)} not found in exchange {of.exchange}"
-                raise ApiError(404, ErrorCode.INVALID_INPUT, text, broker=account.broker)
+                raise ApiError(404, ErrorCode.INVALID_INPUT, text)
         return success(
             symbol=option.symbol,
             exchange=option.exchange,
@@ -60,7 +60,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             )
             if call is None or put is None:
                 text = f"{of.base} {expiry_text(expiry)} {strike:g} has not both a call and a put in {of.exchange}"
-                raise ApiError(404, ErrorCode.INVALID_INPUT, text, broker=account.broker)
+                raise ApiError(404, ErrorCode.INVALID_INPUT, text)
             told = await deps.quotes(account.id, [call, put], Mode.QUOTE)
             future = strike + ltp(told, call) - ltp(told, put)
         return success(

@@ -22,8 +22,6 @@ from .requests import Keyed
 def make_router(deps: ApiDeps, metrics: Metrics) -> APIRouter:
     router = APIRouter()
     gate = Gate(deps)
-    for room in (market, candles, symbols, options, chain, greeks, days):
-        router.include_router(room.make_router(deps, gate))
 
     @router.post("/api/v1/ping", tags=["utility"], summary="Is the server there, and is the key good?")
     async def ping(wanted: Keyed, request: Request) -> Response:
@@ -62,4 +60,6 @@ def make_router(deps: ApiDeps, metrics: Metrics) -> APIRouter:
             raise from_house(error) from error
         return success(data=answer)
 
+    for room in (market, candles, symbols, options, chain, greeks, days):
+        router.routes += room.make_router(deps, gate).routes
     return router

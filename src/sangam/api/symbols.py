@@ -37,7 +37,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
                 instrument = master.lookup(wanted.symbol, wanted.exchange)
             except SymbolNotFound as error:
                 text = f"Symbol {error.symbol} not found in exchange {error.exchange}"
-                raise ApiError(404, ErrorCode.INVALID_INPUT, text, broker=account.broker) from error
+                raise ApiError(404, ErrorCode.INVALID_INPUT, text) from error
         identifier = zlib.crc32(f"{instrument.exchange}:{instrument.symbol}".encode()) >> 1
         return success(data={"id": identifier, **symbol_data(instrument, master)})
 
