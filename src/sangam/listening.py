@@ -1,4 +1,4 @@
-"""Listening sockets of our own servers: never shared with another process, and a busy port names its usual owner."""
+"""Listening sockets of our own servers: shared by our own gateways at most, and a busy port names its owner."""
 
 import errno
 import socket
@@ -12,8 +12,9 @@ _OURS_ALONE = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
 have it again at once after a restart."""
 
 
-def listen(host: str, port: int, name: str, *, auto_port: bool = False) -> socket.socket:
-    """A bound, listening socket. Port 0 takes any free one, `auto_port` the next free one.
+def listen(host: str, port: int, name: str, *, auto_port: bool = False, shared: bool = False) -> socket.socket:
+    """A bound, listening socket. Port 0 takes any free one, `auto_port` the next free one. `shared` sockets listen side
+    by side on a port that is `held`, and the system spreads the clients over them.
 
     `name` is that of the settings (``API`` for API_HOST and API_PORT). Raises ConfigError where the address is not
     ours or the port is taken: two servers on one port would each see half of the clients."""
@@ -23,6 +24,8 @@ def listen(host: str, port: int, name: str, *, auto_port: bool = False) -> socke
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, _OURS_ALONE, 1)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind((host, candidate))
             listener.listen(1024)
         except OSError as error:
@@ -37,3 +40,20 @@ def listen(host: str, port: int, name: str, *, auto_port: bool = False) -> socke
         f"{name}_PORT {port} on {host} is busy or forbidden. Its usual owner is another Sangam or OpenAlgo server "
         f"(on macOS, AirPlay Receiver has 5000). Stop that, set {name}_PORT to another port, or start with --auto-port."
     )
+
+
+def hold(listener: socket.socket) -> socket.socket:
+    """Turn a port of ours into one for `shared` listeners. While this socket is open no other user can have the port;
+    it takes no connections itself. Raises ConfigError where the system cannot share a port."""
+    host, port = listener.getsockname()[:2]
+    holder = socket.socket(listener.family, socket.SOCK_STREAM)
+    try:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.close()
+        holder.bind((host, port))
+    except (AttributeError, OSError) as error:
+        holder.close()
+        raise ConfigError(
+            f"This system cannot share port {port} between processes: {error}. One gateway works."
+        ) from error
+    return holder

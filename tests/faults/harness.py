@@ -17,6 +17,7 @@ from tests.support import wait_for
 
 from sangam.accounts.admin import ADMIN_KEY_FILE
 from sangam.app.server import App
+from sangam.gateway.server import Gateway
 from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import IST
 from sangam.model.enums import Exchange as Code
@@ -79,6 +80,11 @@ class Rig:
         self.clock = ShiftedClock(TUESDAY)
         self.exchange = Exchange(clock=self.clock, contracts=contracts, pace=pace)
         self.simulator = Zerodha(self.exchange, run=True, heartbeat=0.2)
+
+    @property
+    def gateway(self) -> Gateway:
+        assert isinstance(self.app.front, Gateway)
+        return self.app.front
 
     @property
     def port(self) -> int:

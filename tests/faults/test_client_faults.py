@@ -41,7 +41,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
         stuck_seconds=2.0,
         message_burst=100_000,
     )
-    monkeypatch.setattr("sangam.app.server.GatewaySettings", limits)
+    monkeypatch.setattr("sangam.app.front.GatewaySettings", limits)
 
 
 def shares(rig: Rig, count: int) -> list[dict[str, str]]:
@@ -59,14 +59,14 @@ QUESTIONS = 20 * frame(TEXT, b'{"action": "get_broker_info"}')
 
 async def fill(client: RawClient, rig: Rig) -> None:
     """Ask, and read no answer, until the server sees that its bytes are not taken."""
-    while rig.app._gateway.hub.delivery.slow == 0:
+    while rig.gateway.hub.delivery.slow == 0:
         await client.send_bytes(QUESTIONS)
         await rig.trader.ask("ping")  # by then they are answered
 
 
 def waiting(rig: Rig) -> int:
     """Bytes that the server holds for all its clients."""
-    sessions = [(each, each.session) for each in rig.app._gateway.connections]
+    sessions = [(each, each.session) for each in rig.gateway.connections]
     backlogs = [session.outbox.backlog for _, session in sessions if session is not None]
     return sum(each.unsent() for each, _ in sessions) + sum(each.size for each in backlogs if each is not None)
 
@@ -92,7 +92,7 @@ async def test_a_client_that_does_not_read_is_cut(open_rig: OpenRig, strict: Non
         await wait_for(cut, what="the client to be cut")
         assert await client.close_code() == 4408
     assert HIGH < most < HIGH + 2 * BACKLOG
-    assert rig.app._gateway.cut == 1
+    assert rig.gateway.cut == 1
 
 
 async def test_a_client_that_asks_much_and_reads_nothing_is_cut(open_rig: OpenRig, strict: None) -> None:
@@ -109,7 +109,7 @@ async def test_a_client_that_asks_much_and_reads_nothing_is_cut(open_rig: OpenRi
 
 async def test_a_client_that_pauses_goes_on_with_the_newest_prices(open_rig: OpenRig, strict: None) -> None:
     rig = await open_rig()
-    delivery = rig.app._gateway.hub.delivery
+    delivery = rig.gateway.hub.delivery
     async with rig.trouble(rig.trader, resumes=False), RawClient.open(rig.port, window=4096) as client:
         await enter(client, rig, 40)
         await fill(client, rig)
@@ -119,7 +119,7 @@ async def test_a_client_that_pauses_goes_on_with_the_newest_prices(open_rig: Ope
             due = rig.clock.now_ms()
             await wait_for(lambda: client.newest_timestamp() >= due, what="a price of now")
     assert delivery.conflated > 0
-    assert rig.app._gateway.cut == 0
+    assert rig.gateway.cut == 0
 
 
 # --- floods and garbage -----------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def garbage(seed: int) -> Iterator[tuple[int, bytes]]:
 async def test_ten_thousand_garbage_frames(open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch) -> None:
     """With limits that let every one of them be read."""
     patient = partial(GatewaySettings, message_burst=100_000)
-    monkeypatch.setattr("sangam.app.server.GatewaySettings", patient)
+    monkeypatch.setattr("sangam.app.front.GatewaySettings", patient)
     rig = await open_rig(ws_max_messages_per_second=100_000)
     async with rig.trouble(rig.trader, resumes=False), RawClient.open(rig.port) as client:
         await client.say("authenticate", api_key=rig.key)
@@ -198,7 +198,7 @@ async def test_frames_against_the_protocol_cost_the_connection(open_rig: OpenRig
         await client.say("authenticate", api_key=rig.key)
         await client.send_bytes(bytes_sent)
         await client.close_code()
-        await wait_for(lambda: rig.app._gateway.clients == 2, what="the connection to be gone")
+        await wait_for(lambda: rig.gateway.clients == 2, what="the connection to be gone")
 
 
 async def test_a_message_too_long(open_rig: OpenRig) -> None:
@@ -226,7 +226,7 @@ async def test_a_client_dies_with_a_reset(open_rig: OpenRig) -> None:
         await wait_for(lambda: rig.health()["wants"] > len(SYMBOLS), what="their wants")
         for client in clients:
             client.reset()
-        await wait_for(lambda: rig.app._gateway.clients == 2, what="the dead to be noticed")
+        await wait_for(lambda: rig.gateway.clients == 2, what="the dead to be noticed")
         await wait_for(lambda: rig.health()["wants"] == len(SYMBOLS), what="their wants to be released")
 
 
@@ -240,7 +240,7 @@ async def test_a_client_dies_and_its_connection_stays(open_rig: OpenRig) -> None
     ):
         await client.subscribe("TCS", mode="LTP", interval=1000)
         proxy.freeze()
-        await wait_for(lambda: rig.app._gateway.clients == 2, what="the dead to be noticed")
+        await wait_for(lambda: rig.gateway.clients == 2, what="the dead to be noticed")
         await wait_for(lambda: rig.health()["wants"] == len(SYMBOLS), what="its wants to be released")
         proxy.thaw()
     assert rig.logged("closed: no answer to a ping", "INFO")
@@ -352,5 +352,5 @@ async def test_coming_and_going_leaves_nothing(open_rig: OpenRig) -> None:
                 if number % 3:
                     client.reset()
         await wait_for(lambda: rig.health()["wants"] == len(SYMBOLS), what="all wants to be released")
-        lanes = rig.app._gateway.hub.metrics()["lanes"]
+        lanes = rig.gateway.hub.metrics()["lanes"]
         assert lanes == len(SYMBOLS) + 5

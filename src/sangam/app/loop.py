@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import signal
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from typing import Any
@@ -17,6 +18,16 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         factory = import_module("uvloop").new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         runner.run(main)
+
+
+def on_signals(stop: Callable[[], object], *numbers: signal.Signals) -> None:
+    """Call `stop` on the running loop when one of these arrives."""
+    here = asyncio.get_running_loop()
+    for number in numbers:
+        try:
+            here.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: here.call_soon_threadsafe(stop))
 
 
 def settle() -> None:

@@ -1,11 +1,10 @@
 """What operators see: health and figures."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from sangam import __version__
 from sangam.feed.feed import Feed
-from sangam.gateway.server import Gateway
 from sangam.model.enums import AccountState
 
 from .loop import LagMeter
@@ -13,8 +12,17 @@ from .loop import LagMeter
 HEALTHY = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountState.CONNECTING, AccountState.NO_SESSION})
 
 
+class Clients(Protocol):
+    """Whoever serves them."""
+
+    @property
+    def clients(self) -> int: ...
+
+    def metrics(self) -> Mapping[str, float]: ...
+
+
 class Observer:
-    def __init__(self, feed: Feed, gateway: Gateway, lag: LagMeter) -> None:
+    def __init__(self, feed: Feed, gateway: Clients, lag: LagMeter) -> None:
         self._feed = feed
         self._gateway = gateway
         self._lag = lag

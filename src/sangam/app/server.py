@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import signal
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,14 +24,12 @@ from sangam.feed.adopt import Adopter
 from sangam.feed.feed import Feed
 from sangam.feed.market import Market
 from sangam.feed.pool import Caps
-from sangam.gateway.server import Gateway
-from sangam.gateway.settings import GatewaySettings
 from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
 from sangam.model import holidays
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, SystemClock
-from sangam.model.errors import BrokerError, ConfigError
+from sangam.model.errors import BrokerError
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.simulators import Simulator
@@ -42,6 +39,7 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
 
 from . import loop
+from .front import Front, Here, MakeFront
 from .instruments import InstrumentDesk
 from .keeper import Keeper
 from .logins import Logins
@@ -62,15 +60,19 @@ class App:
         clock: Clock | None = None,
         calendar: Calendar | None = None,
         timing: Timing | None = None,
+        front: MakeFront = Here,
     ) -> None:
-        """Clock, calendar and the timing of broker sockets are the real ones unless a test brings its own."""
+        """Clock, calendar and the timing of broker sockets are the real ones unless a test brings its own. Who holds
+        the lock of `home` notes there where the server listens."""
         self.run: RunInfo | None = None
         self.demo: Demo | None = None
+        self.front: Front
         self._settings = settings
         self._home = home
         self._clock = clock or SystemClock()
         self._own_calendar = calendar
         self._timing = timing or Timing()
+        self._make_front = front
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self, auto_port: bool = False) -> RunInfo:
@@ -103,14 +105,8 @@ class App:
         caps = Caps(settings.max_symbols_per_websocket, settings.max_websocket_connections)
         self._feed = Feed(http.run, Prices(), clock, self._calendar, self._timing, caps)
         stack.push_async_callback(self._feed.stop)
-        self._gateway = Gateway(
-            self._feed,
-            self._accounts.authenticate,
-            brokers=self._brokers.names,
-            settings=_gateway_settings(settings),
-            clock=clock,
-        )
-        self._feed.attach(self._gateway.hub)
+        front = self.front = self._make_front(self._feed, self._accounts, self._brokers.names, settings, clock)
+        self._feed.attach(front.sink)
         self._feed.start()
         masters = self._masters = Masters(home.path, clock)
         stack.callback(masters.close)
@@ -120,17 +116,13 @@ class App:
         adopter.on_client(self._accounts.name_client)
         stack.push_async_callback(adopter.stop)
         self._instruments = InstrumentDesk(adopter, masters)
-        self._observer = Observer(self._feed, self._gateway, lag)
+        self._observer = Observer(self._feed, front, lag)
         self._desk = open_desk(
             self._accounts, self._brokers, vault, clock, http.run, http.ctx, self._address, self._standing
         )
 
-        websocket_port = await self._gateway.start(
-            settings.websocket_host, settings.websocket_port, _tls(settings), auto_port=auto_port
-        )
-        stack.push_async_callback(self._gateway.stop)
-        here = asyncio.get_running_loop()
-        self._accounts.keys.on_revoked(lambda key: here.call_soon_threadsafe(self._gateway.revoke, key))
+        websocket_port = await front.open(auto_port)
+        stack.push_async_callback(front.stop)
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
         run = self.run = RunInfo(
@@ -152,7 +144,8 @@ class App:
         keeper = Keeper(self._desk, self._feed.health, clock)
         stack.push_async_callback(keeper.stop)
         keeper.start()
-        home.write_run(run)
+        if home.locked:
+            home.write_run(run)
         return run
 
     # --- parts --------------------------------------------------------------------------------------------------------
@@ -232,12 +225,7 @@ def serve(settings: Settings, *, auto_port: bool = False, ready: Callable[[App],
 
 async def _serve(app: App, auto_port: bool, ready: Callable[[App], None] | None) -> None:
     stopping = asyncio.Event()
-    here = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            here.add_signal_handler(number, stopping.set)
-        except NotImplementedError:  # Windows: Ctrl-C raises KeyboardInterrupt instead
-            signal.signal(number, lambda *_: here.call_soon_threadsafe(stopping.set))
+    loop.on_signals(stopping.set, signal.SIGINT, signal.SIGTERM)
     await app.start(auto_port)
     loop.settle()
     try:
@@ -251,26 +239,3 @@ async def _serve(app: App, auto_port: bool, ready: Callable[[App], None] | None)
 
 def _broken(folder: str, error: Exception) -> None:
     log.error("the broker folder '%s' cannot be loaded and is skipped: %s", folder, error)
-
-
-def _gateway_settings(settings: Settings) -> GatewaySettings:
-    return GatewaySettings(
-        interval_ms=settings.market_data_interval_ms,
-        ping_interval=settings.ws_ping_interval,
-        ping_timeout=settings.ws_ping_timeout,
-        auth_grace=settings.ws_auth_grace_seconds,
-        max_message=settings.ws_max_message_bytes,
-        message_rate=settings.ws_max_messages_per_second,
-        max_subscriptions=settings.ws_max_subscriptions,
-    )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"TLS_CERT {settings.tls_cert} and TLS_KEY cannot be used: {error}.") from error
-    return context

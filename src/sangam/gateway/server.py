@@ -77,10 +77,17 @@ class Gateway:
         return len(self.connections)
 
     async def start(
-        self, host: str, port: int, ssl_context: SSLContext | None = None, *, auto_port: bool = False
+        self,
+        host: str,
+        port: int,
+        ssl_context: SSLContext | None = None,
+        *,
+        auto_port: bool = False,
+        shared: bool = False,
     ) -> int:
-        """Listen, and return the port really bound. Raises `ConfigError` when it is taken."""
-        listener = listen(host, port, "WEBSOCKET", auto_port=auto_port)
+        """Listen, and return the port really bound. Raises `ConfigError` when it is taken. With `shared` other gateways
+        of ours may listen there as well."""
+        listener = listen(host, port, "WEBSOCKET", auto_port=auto_port, shared=shared)
         settings = self.settings
         self._server = await ws_create_server(
             self._accept,
