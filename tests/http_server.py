@@ -1,7 +1,9 @@
 """A plain HTTP server that answers as it is told, or not at all, and what tests of the driver ask it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sangam.brokers.contract import BrokerSpec, Ctx, Operation, Request, Session
@@ -27,6 +29,7 @@ class HttpServer:
     def __init__(self) -> None:
         self.heard: list[Heard] = []
         self.connections = 0
+        self.peers: list[str] = []
         self.answer: Answer = self.json(b"{}")
         self.port = 0
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -54,6 +57,7 @@ class HttpServer:
         assert task is not None
         self._tasks.add(task)
         self.connections += 1
+        self.peers.append(writer.get_extra_info("peername")[0])
         try:
             while head := (await reader.readuntil(b"\r\n\r\n")).decode("latin-1"):
                 first, *lines = head.rstrip().split("\r\n")
@@ -100,3 +104,50 @@ def session_for(port: int, token: str = SECRET, account: str = "u-toy") -> Sessi
         secrets={"token": token},
         hosts={"api": f"http://127.0.0.1:{port}/base/"},
     )
+
+
+@dataclass
+class Proxy:
+    """What a proxy was asked: target and headers of each CONNECT."""
+
+    port: int = 0
+    heard: list[str] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def proxying() -> AsyncIterator[Proxy]:
+    """An HTTP proxy that tunnels (CONNECT), and forwards plain requests by the first one's address."""
+    proxy, tasks = Proxy(), set[asyncio.Task[Any]]()
+
+    async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except ConnectionError:
+            pass  # one end left; the other is told by closing
+        finally:
+            writer.close()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        proxy.heard.append(head.decode())
+        method, target, _ = head.split(b" ", 2)
+        host, _, port = target.removeprefix(b"http://").partition(b"/")[0].decode().partition(":")
+        there = await asyncio.open_connection(host, int(port))
+        if method == b"CONNECT":
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        else:
+            there[1].write(head)
+        for source, drain in ((reader, there[1]), (there[0], writer)):
+            tasks.add(asyncio.create_task(pipe(source, drain)))
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

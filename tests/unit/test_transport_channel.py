@@ -4,11 +4,13 @@ import asyncio
 import base64
 import gc
 import hashlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support import wait_for
+from tests.http_server import proxying
+from tests.support import free_port, wait_for
 
 from sangam.brokers.contract import Endpoint
 from sangam.model.errors import BrokerError, NotSent, SessionExpired
@@ -96,9 +98,11 @@ class Server:
         if not self.stays:
             writer.close()
 
-    async def open(self, ears: Ears, scheme: str = "ws", ping: float | None = None, **fields: object) -> Channel:
+    async def open(
+        self, ears: Ears, scheme: str = "ws", ping: float | None = None, egress: str = "", **fields: object
+    ) -> Channel:
         url = f"{scheme}://127.0.0.1:{self.port}/feed?token=planted"
-        return await open_channel(Endpoint(url=url, **fields), ears, ping)  # type: ignore[arg-type]
+        return await open_channel(Endpoint(url=url, **fields), ears, ping, egress)  # type: ignore[arg-type]
 
     @property
     async def peer(self) -> Peer:
@@ -329,3 +333,57 @@ async def test_the_end_of_a_raw_stream() -> None:
 def _bytes(data: Wire) -> bytes:
     assert isinstance(data, bytes)
     return data
+
+
+# --- egress -----------------------------------------------------------------------------------------------------------
+
+
+both_kinds = pytest.mark.parametrize(("scheme", "raw"), [("ws", False), ("tcp", True)])
+
+
+def greet(head: bytes) -> bytes:
+    return upgrade(head) + frame(TEXT, b"hello") if head else b"hello"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems answer to 127.0.0.1 only")
+@both_kinds
+async def test_a_socket_leaves_from_the_accounts_address(scheme: str, raw: bool) -> None:
+    ears = Ears()
+    async with listening(greet, raw=raw) as server:
+        opened = await server.open(ears, scheme, egress="127.0.0.2")
+        peer = await server.peer
+        assert peer.writer.get_extra_info("peername")[0] == "127.0.0.2"
+        await wait_for(lambda: ears.data in (["hello"], [b"hello"]), what="greeting")
+        opened.close()
+        await wait_for(lambda: ears.closed, what="close")
+
+
+@both_kinds
+async def test_a_socket_leaves_by_the_accounts_proxy(scheme: str, raw: bool) -> None:
+    ears = Ears()
+    async with listening(greet, raw=raw) as server, proxying() as proxy:
+        opened = await server.open(ears, scheme, egress=f"http://me:pass@127.0.0.1:{proxy.port}")
+        assert proxy.heard[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
+        assert "Proxy-Authorization: Basic bWU6cGFzcw==" in proxy.heard[0]
+        await wait_for(lambda: ears.data in (["hello"], [b"hello"]), what="greeting")
+        opened.close()
+        await wait_for(lambda: ears.closed, what="close")
+
+
+@both_kinds
+async def test_a_proxy_that_refuses_is_named_without_its_password(scheme: str, raw: bool) -> None:
+    refuse = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with listening(lambda head: refuse) as proxy:
+        url = f"{scheme}://127.0.0.1:{free_port()}"
+        with pytest.raises(NotSent, match=f"the proxy 127.0.0.1:{proxy.port}") as told:
+            await open_channel(Endpoint(url=url), Ears(), egress=f"http://me:s3cret@127.0.0.1:{proxy.port}")
+    assert "s3cret" not in str(told.value)
+
+
+@pytest.mark.parametrize("egress", ["somewhere", "203.0.113.7"])
+@both_kinds
+async def test_an_egress_that_cannot_be_used_is_not_sent(scheme: str, raw: bool, egress: str) -> None:
+    async with listening(greet, raw=raw) as server:
+        with pytest.raises(NotSent):
+            await server.open(Ears(), scheme, egress=egress)
+        assert not server.peers

@@ -1,21 +1,32 @@
 """Operations over HTTP, against a real server that answers as it is told, or not at all."""
 
 import asyncio
+import itertools
 import logging
 import socket
+import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import msgspec
 import pytest
-from tests.http_server import SECRET, Answer, Heard, House, HttpServer, get, one, post, session_for
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.http_server import SECRET, Answer, Heard, House, HttpServer, get, one, post, proxying, session_for
 from tests.support import wait_for
 from tests.toy_broker import toy_spec
 
-from sangam.brokers.contract import Ctx, Operation, Request, Session, WireRequest
+from sangam.brokers.contract import Ctx, Limit, Operation, Request, Session, WireRequest
 from sangam.model.clock import SystemClock
-from sangam.model.errors import BrokerError, NotSent, Refused, SessionExpired, Unknown
+from sangam.model.errors import BrokerError, NotSent, RateLimited, Refused, SessionExpired, Unknown
+from sangam.transport.breaker import THRESHOLD
 from sangam.transport.http import HttpDriver, HttpTiming
 
 
@@ -294,3 +305,233 @@ async def test_secrets_appear_in_no_line_and_no_error(house: House, caplog: pyte
     assert len(lines) == 4, "the call that was reset is repeated"
     assert "POST /x" in lines[0]
     assert not [text for text in [*lines, *map(str, errors)] if SECRET in text]
+
+
+# --- reads: shared, repeated ------------------------------------------------------------------------------------------
+
+
+async def test_equal_reads_share_one_call_and_nobody_sees_anothers_payload(house: House) -> None:
+    go = asyncio.Event()
+
+    async def answer(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        await go.wait()
+        await house.server.json(b'{"rows":[1]}')(heard, writer)
+
+    house.server.answer = answer
+    tasks = [asyncio.create_task(house.ask(get("/quote", query={"i": "SBIN"}))) for _ in range(5)]
+    await wait_for(lambda: house.server.heard, what="request")
+    tasks[0].cancel()
+    go.set()
+    payloads = await asyncio.gather(*tasks[1:])
+    payloads[0]["rows"].append(2)
+    assert payloads[1:] == [{"rows": [1]}] * 3
+    assert len(house.server.heard) == 1
+    assert house.driver.trace.shared["toy"] == 4
+    assert house.driver.trace.calls == {("toy", "ok"): 1}
+    assert tasks[0].cancelled()
+
+
+async def test_an_error_is_shared_too(house: House) -> None:
+    house.server.answer = house.server.json(b"{}", "500 Internal Server Error")
+    results = await asyncio.gather(*(house.ask(get()) for _ in range(3)), return_exceptions=True)
+    assert [str(result) for result in results] == ["HTTP 500"] * 3
+    assert len(house.server.heard) == 1
+
+
+async def test_what_differs_in_anything_is_asked_by_itself(house: House) -> None:
+    other = session_for(house.server.port, "other", "u-other")
+    await asyncio.gather(
+        house.ask(get()),
+        house.ask(get("/y")),
+        house.ask(get(query={"a": 1})),
+        house.ask(get(json={"a": 1})),
+        house.ask(get(headers={"X-A": "1"})),
+        house.ask(get(auth="none")),
+        house.ask(post()),
+        house.driver.run(house.spec, other, one(get())),
+        house.driver.run(house.spec, msgspec.structs.replace(house.session, generation=2), one(get())),
+    )
+    assert len(house.server.heard) == 9
+
+
+async def test_equal_writes_are_two_writes(house: House) -> None:
+    await asyncio.gather(*(house.ask(post(effect="write")) for _ in range(3)))
+    assert len(house.server.heard) == 3
+
+
+async def test_a_read_whose_connection_broke_is_asked_once_more(house: House) -> None:
+    async def answer(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        await (_reset if len(house.server.heard) == 1 else house.server.json(b"1"))(heard, writer)
+
+    house.server.answer = answer
+    assert await house.ask(get()) == 1
+    assert len(house.server.heard) == 2
+    assert house.driver.trace.calls == {("toy", "OUTCOME_UNKNOWN"): 1, ("toy", "ok"): 1}
+
+
+async def test_a_repeated_read_is_signed_anew(house: House) -> None:
+    signed = itertools.count(1)
+    spec = replace(house.spec, authorize=lambda *_: {"X-Nonce": str(next(signed))})
+
+    async def answer(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        await (_reset if len(house.server.heard) == 1 else house.server.json(b"1"))(heard, writer)
+
+    house.server.answer = answer
+    await house.driver.run(spec, house.session, one(get()))
+    assert [heard.headers["x-nonce"] for heard in house.server.heard] == ["1", "2"]
+
+
+# --- manners ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_refused_session_sends_nothing_more_until_the_next_login(house: House) -> None:
+    house.server.answer = house.server.json(b"{}", "401 Unauthorized")
+    for _ in range(3):
+        with pytest.raises(SessionExpired):
+            await house.ask(get())
+    with pytest.raises(SessionExpired):
+        await house.ask(post(effect="write"))
+    assert len(house.server.heard) == 1
+    house.server.answer = house.server.json(b"7")
+    renewed = msgspec.structs.replace(house.session, generation=2)
+    assert await house.driver.run(house.spec, renewed, one(get())) == 7
+
+
+async def test_calls_wait_for_the_brokers_limits_and_are_refused_where_that_takes_too_long(house: House) -> None:
+    spec = replace(house.spec, limits=(Limit("quote", 2, 0.05), Limit("orders", 1, 60.0)))
+    asked = (house.driver.run(spec, house.session, one(get(f"/{number}", lane="quote"))) for number in range(4))
+    await asyncio.gather(*asked)
+    waits = house.driver.trace.waits["toy", "quote"]
+    assert waits.count == 2
+    assert 0.25 < waits.seconds < 0.7
+    await house.driver.run(spec, house.session, one(post(effect="write", lane="orders")))
+    with pytest.raises(RateLimited) as told:
+        await house.driver.run(spec, house.session, one(post(effect="write", lane="orders")))
+    assert not told.value.sent
+    assert len(house.server.heard) == 5
+
+
+async def test_each_account_has_its_own_limits(house: House) -> None:
+    spec = replace(house.spec, limits=(Limit("quote", 1, 60.0),))
+    other = session_for(house.server.port, "other", "u-other")
+    await house.driver.run(spec, house.session, one(get(lane="quote")))
+    assert await house.driver.run(spec, other, one(get(lane="quote"))) == {}
+
+
+async def test_the_reserve_is_for_what_may_not_wait(house: House) -> None:
+    spec = replace(house.spec, limits=(Limit("orders", 2, 60.0, reserve=1),))
+    order = post(effect="write", lane="orders")
+    await house.driver.run(spec, house.session, one(order))
+    with pytest.raises(RateLimited):
+        await house.driver.run(spec, house.session, one(order))
+    assert await house.driver.run(spec, house.session, one(order), urgent=True) == {}
+
+
+async def test_a_broker_that_fails_again_and_again_is_left_alone_for_a_while(house: House) -> None:
+    house.server.answer = house.server.json(b"{}", "503 Service Unavailable")
+    for number in range(20):
+        with pytest.raises(BrokerError):
+            await house.ask(get(f"/{number}"))
+    assert len(house.server.heard) == THRESHOLD
+    with pytest.raises(NotSent, match="did not answer several times"):
+        await house.ask(get())
+    with pytest.raises(Unknown):
+        await house.driver.run(house.spec, house.session, one(post(effect="write")), urgent=True)
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+async def test_reads_share_a_connection_and_writes_have_their_own(house: House) -> None:
+    for _ in range(3):
+        await house.ask(get())
+        await house.ask(post(effect="write"))
+    assert house.server.connections == 2
+
+
+async def test_a_connection_that_idled_too_long_carries_no_write(house: House) -> None:
+    spec = replace(house.spec, idle_reuse=0.05)
+    for _ in range(2):
+        await house.driver.run(spec, house.session, one(post(effect="write")))
+    assert house.server.connections == 1
+    await wait_for(lambda: (house.driver.idle(spec, house.session) or 0.0) > 0.06, what="idle")
+    await house.driver.run(spec, house.session, one(post(effect="write")))
+    assert house.server.connections == 2
+
+
+async def test_a_connection_that_the_broker_closed_meanwhile_carries_no_write(house: House) -> None:
+    async def last_word(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        await house.server.json(b"{}")(heard, writer)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    house.server.answer = last_word
+    for _ in range(5):
+        await house.ask(post(effect="write"))
+        await asyncio.sleep(0.005)  # the goodbye is on its way to us
+    assert len(house.server.heard) == house.server.connections == 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems answer to 127.0.0.1 only")
+async def test_each_account_leaves_from_its_own_address(house: House) -> None:
+    for egress in ("", "127.0.0.2", "127.0.0.3"):
+        session = msgspec.structs.replace(house.session, egress=egress)
+        await house.driver.run(house.spec, session, one(get()))
+        await house.driver.run(house.spec, session, one(post(effect="write")))
+    assert house.server.peers == ["127.0.0.1"] * 2 + ["127.0.0.2"] * 2 + ["127.0.0.3"] * 2
+
+
+async def test_an_account_may_leave_by_a_proxy(house: House) -> None:
+    async with proxying() as proxy:
+        session = msgspec.structs.replace(house.session, egress=f"http://me:pass@127.0.0.1:{proxy.port}")
+        await house.driver.run(house.spec, session, one(get()))
+        assert len(proxy.heard) == 1
+        assert "Proxy-Authorization: Basic bWU6cGFzcw==" in proxy.heard[0]
+        await house.ask(get())
+        assert len(proxy.heard) == 1
+
+
+async def test_reads_offer_http_2_and_writes_never_do(house: House, tmp_path: Path) -> None:
+    key, certificate = self_signed()
+    chosen: list[str | None] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chosen.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        writer.transport.abort()
+
+    (tmp_path / "server.pem").write_bytes(key + certificate)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
+    for trusting in house.driver._pools._tls.values():
+        trusting.load_verify_locations(cadata=certificate.decode())
+    port = server.sockets[0].getsockname()[1]
+    session = msgspec.structs.replace(house.session, hosts={"api": f"https://127.0.0.1:{port}"})
+    for request in (post(effect="write"), get()):
+        with pytest.raises(Unknown):
+            await house.driver.run(house.spec, session, one(request))
+    server.close()
+    assert chosen == ["http/1.1", "h2", "h2"]
+
+
+def self_signed() -> tuple[bytes, bytes]:
+    """A key and a certificate for 127.0.0.1, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    return key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain), certificate.public_bytes(pem)

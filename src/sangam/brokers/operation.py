@@ -10,7 +10,8 @@ T = TypeVar("T")
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """The credentials an account holds now. `generation` rises at each login; `secrets` never leave the process.
+    """The credentials an account holds now. `generation` rises at each login (0: what a login is still trying);
+    `secrets` never leave the process.
 
     `secrets` holds what login gave (api_key, access_token, feed_token ...) and what the user stored; `hosts` overrides
     rows of the broker's host table (simulators, host look-ups); `client_id` is the broker's name for the user; `egress`
@@ -51,9 +52,9 @@ EMPTY = _Empty.EMPTY
 class Request(msgspec.Struct, kw_only=True):
     """One HTTP call. `host` names a row of the host table, or is a whole ``https://`` base; at most one body is set.
 
-    `auth` names the credential that `authorize` should use: "none" for public files, "login" for the calls of a login,
-    which no dead session may stop. `effect` decides whether the driver may repeat it (reads) or never (writes: whatever
-    happens once only, a token exchange too); `lane` names the rows of the limit table it counts against."""
+    `auth` names the credential that `authorize` should use ("none" for public files, and where the body proves who we
+    are); `effect` decides whether the driver may repeat it (reads) or never (writes: whatever happens but once, the
+    exchange of a login's token too); `lane` names the rows of the limit table it counts against."""
 
     method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"]
     host: str

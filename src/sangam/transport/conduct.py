@@ -1,6 +1,7 @@
 """How one account behaves towards its broker: it keeps the rate limits, leaves a broker that does not answer alone, and
 never knocks again with a credential that was refused."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,8 @@ from .breaker import Breaker
 from .exchange import Unreachable
 from .limits import GUARD, Gate
 from .trace import Trace
+
+log = logging.getLogger("sangam.transport.http")
 
 LONGEST_PAUSE = 3600.0
 """Seconds; a broker that asks for more is asked again."""
@@ -64,7 +67,10 @@ class Conduct:
         elif isinstance(error, Unreachable | Unknown):
             answered = False
         self._breaker(host).settle(answered)
-        if isinstance(error, SessionExpired) and request.auth not in ("none", "login"):
+        if isinstance(error, SessionExpired) and request.auth != "none" and session.generation:
+            log.error(
+                "%s: the broker refuses the session; nothing is asked with it any more: %s", session.account, error
+            )
             self._dead = session
         if isinstance(error, RateLimited) or status == 429:
             told = retry_after(headers, self._clock.now_ms())
@@ -75,7 +81,7 @@ class Conduct:
 
     def _look(self, session: Session, request: Request, host: str, urgent: bool) -> None:
         """What needs no waiting to know."""
-        if session == self._dead and request.auth not in ("none", "login"):
+        if session == self._dead and request.auth != "none":
             raise SessionExpired(
                 f"{self._spec.title} has refused this session. Log in again; nothing is sent before."
             ).unsent()
