@@ -9,6 +9,7 @@ from tests.house import open_house
 
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
+from sangam.model.identity import key_hash
 
 
 def test_a_key_is_shown_once_and_found_again_after_a_restart(tmp_path: Path) -> None:
@@ -96,4 +97,21 @@ def test_keys_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No API key with id 'zzz'"):
         house.accounts.keys.revoke("zzz")
     assert house.accounts.keys.list() == []
+    house.database.close()
+
+
+def test_a_door_elsewhere_knows_the_good_keys_and_tells_their_use(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    keys = house.accounts.keys
+    made: list[str] = []
+    keys.on_created(made.append)
+    house.accounts.users.add("asha")
+    text, key = keys.create("asha", [Scope.DATA])
+    assert made == [key.id]
+    assert keys.good() == {key_hash(keys.pepper, text): key.id}
+    keys.used(key.id)
+    keys.used("unknown")
+    assert keys.list()[0].last_used_at == house.clock.now_ms()
+    keys.revoke(key.id)
+    assert keys.good() == {}
     house.database.close()

@@ -2,7 +2,6 @@
 
 A key reads ``sangam_<id>_<secret>``: the id may appear in lists and logs, the secret is 256 random bits."""
 
-import hmac
 import logging
 import secrets
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sangam.model.clock import Clock
 from sangam.model.enums import INTERVALS_MS, Scope
 from sangam.model.errors import AuthError, InvalidInput
+from sangam.model.identity import key_hash
 from sangam.store.database import Database
 from sangam.store.tables import api_keys
 
@@ -47,9 +47,10 @@ class Keys:
     def __init__(self, database: Database, vault: Vault, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._pepper = vault.derive("api keys")
+        self.pepper = vault.derive("api keys")
         self._keys: dict[bytes, ApiKey] = {}
-        self._listeners: list[Callable[[str], object]] = []
+        self._revoked: list[Callable[[str], object]] = []
+        self._made: list[Callable[[str], object]] = []
         with database.begin() as connection:
             for row in connection.execute(select(api_keys)):
                 self._keys[row.hash] = _from_row(row)
@@ -83,18 +84,30 @@ class Keys:
             interval_ms=interval_ms,
             created_at=self._clock.now_ms(),
         )
-        values = msgspec.structs.asdict(key) | {"scopes": " ".join(wanted), "hash": self._hash(text)}
+        values = msgspec.structs.asdict(key) | {"scopes": " ".join(wanted), "hash": key_hash(self.pepper, text)}
         with self._database.begin() as connection:
             connection.execute(insert(api_keys).values(values))
         self._keys[values["hash"]] = key
+        for listener in self._made:
+            listener(identifier)
         return text, key
 
     def verify(self, text: str) -> ApiKey:
         """The key behind a text; AuthError for one that is unknown or revoked."""
-        digest = self._hash(text)
+        digest = key_hash(self.pepper, text)
         key = self._keys.get(digest)
         if key is None or key.revoked_at is not None:
             raise AuthError("Invalid API key")
+        return self._used(digest, key)
+
+    def used(self, identifier: str) -> None:
+        """A key opened a door that it was not verified at here."""
+        for digest, key in self._keys.items():
+            if key.id == identifier:
+                self._used(digest, key)
+                return
+
+    def _used(self, digest: bytes, key: ApiKey) -> ApiKey:
         now = self._clock.now_ms()
         if key.last_used_at is None or now - key.last_used_at >= _USED_EVERY_MS:
             key = self._note_use(digest, key, now)
@@ -119,7 +132,7 @@ class Keys:
                 if key.revoked_at:
                     return key
                 revoked = self._change(digest, revoked_at=self._clock.now_ms())
-                for listener in self._listeners:
+                for listener in self._revoked:
                     listener(identifier)
                 return revoked
         raise InvalidInput(f"No API key with id '{identifier}'. `sangam key list` shows the ids.")
@@ -130,12 +143,17 @@ class Keys:
         good = (key for key in self._keys.values() if key.revoked_at is None)
         return frozenset(name for key in good for name in (key.data_account, key.order_account) if name is not None)
 
+    def good(self) -> dict[bytes, str]:
+        """The hash and the id of every key that is not revoked."""
+        return {digest: key.id for digest, key in self._keys.items() if key.revoked_at is None}
+
+    def on_created(self, listener: Callable[[str], object]) -> None:
+        """Hear the id of each new key, in the caller's thread."""
+        self._made.append(listener)
+
     def on_revoked(self, listener: Callable[[str], object]) -> None:
         """Hear the id of each key that is revoked, in the caller's thread."""
-        self._listeners.append(listener)
-
-    def _hash(self, text: str) -> bytes:
-        return hmac.digest(self._pepper, text.encode("utf-8", "surrogatepass"), "sha256")
+        self._revoked.append(listener)
 
     def _note_use(self, digest: bytes, key: ApiKey, now: int) -> ApiKey:
         """A good key opens the door even if nobody can write in the guest book (a full disk, a lost database)."""
