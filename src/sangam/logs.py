@@ -135,7 +135,7 @@ def configure(level: str = "INFO", *, as_json: bool = False, stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "hpack", "h2", "asyncio", "picows", "uvicorn.error"):
+    for chatty in ("httpx", "httpcore", "hpack", "h2", "alembic", "asyncio", "picows", "uvicorn.error"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     return handler
 

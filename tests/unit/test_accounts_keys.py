@@ -4,11 +4,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
 from tests.house import open_house
 
 from sangam.model.enums import Scope
-from sangam.model.errors import AuthError, InvalidInput
+from sangam.model.errors import AuthError, InvalidInput, StoreError
 from sangam.model.identity import key_hash
 
 
@@ -72,16 +71,16 @@ def test_a_key_is_good_while_the_database_takes_no_note_of_its_use(
 
     @contextmanager
     def full() -> Iterator[None]:
-        raise OperationalError("UPDATE api_keys", {}, Exception("database or disk is full"))
+        raise StoreError("The database did not take it: disk is full")
         yield
 
     monkeypatch.setattr(house.database, "begin", full)
     for _ in range(3):
         assert house.accounts.keys.verify(text).id == key.id
     assert [record.message for record in caplog.records] == [
-        f"The use of API key {key.id} cannot be noted: database or disk is full"
+        f"The use of API key {key.id} cannot be noted: The database did not take it: disk is full"
     ]
-    with pytest.raises(OperationalError):
+    with pytest.raises(StoreError):
         house.accounts.keys.revoke(key.id)
     assert house.accounts.keys.verify(text).revoked_at is None
     house.database.close()

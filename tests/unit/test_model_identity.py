@@ -20,6 +20,16 @@ def test_accounts_by_id_or_broker(name: str | None, account: AccountInfo | None)
     assert IDENTITY.account(name) == account
 
 
+def test_of_two_accounts_of_a_broker_the_keys_own_is_meant() -> None:
+    """Prices, and one day orders, must not go through whichever account happens to be older."""
+    other = AccountInfo(id="a3", user="u", broker="zerodha")
+    identity = Identity(
+        user="u", key_id="k", scopes=frozenset({Scope.DATA}), accounts=(ONE, TWO, other), data_account=other
+    )
+    assert identity.account("zerodha") == other
+    assert identity.account("a1") == ONE
+
+
 def test_scopes() -> None:
     assert IDENTITY.may(Scope.DATA)
     assert not IDENTITY.may(Scope.ORDERS_WRITE)

@@ -1,5 +1,6 @@
 import os
 import stat
+import traceback
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,10 @@ from sqlalchemy import create_engine, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from tests.databases import database_url
 
-from sangam.model.errors import ConfigError
+from sangam.model.errors import ConfigError, StoreError
 from sangam.store.database import Database
 from sangam.store.migrations import FIRST, upgrade
-from sangam.store.tables import accounts, metadata, users
+from sangam.store.tables import accounts, metadata, users, vault
 
 
 def test_rows_survive_a_reopening_and_faults_roll_back(tmp_path: Path) -> None:
@@ -27,6 +28,24 @@ def test_rows_survive_a_reopening_and_faults_roll_back(tmp_path: Path) -> None:
     with again.begin() as connection:
         assert connection.execute(select(users.c.name)).scalars().all() == ["asha"]
     again.close()
+
+
+def test_a_database_that_takes_nothing_more_says_so_without_the_values(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{(tmp_path / 'sangam.db').as_posix()}")
+    blob = {"name": "x", "value": b"planted-secret" * 100_000}
+
+    def fill() -> None:
+        with database.begin() as connection:
+            connection.execute(text("PRAGMA max_page_count=50"))
+            connection.execute(insert(vault).values(blob))
+
+    with pytest.raises(StoreError, match="did not take it: database or disk is full") as caught:
+        fill()
+    trouble = "".join(traceback.format_exception(caught.value))
+    assert "planted" not in trouble
+    with database.begin() as connection:
+        assert connection.execute(select(vault.c.name)).all() == []
+    database.close()
 
 
 def test_references_are_kept(tmp_path: Path) -> None:

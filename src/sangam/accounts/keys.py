@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
 
 from sangam.model.clock import Clock
 from sangam.model.enums import INTERVALS_MS, Scope
-from sangam.model.errors import AuthError, InvalidInput
+from sangam.model.errors import AuthError, InvalidInput, StoreError
 from sangam.model.identity import key_hash
 from sangam.store.database import Database
 from sangam.store.tables import api_keys
@@ -160,9 +159,8 @@ class Keys:
         key = self._keys[digest] = msgspec.structs.replace(key, last_used_at=now)
         try:
             self._change(digest, last_used_at=now)
-        except SQLAlchemyError as error:
-            reason = getattr(error, "orig", None) or type(error).__name__
-            log.warning("The use of API key %s cannot be noted: %s", key.id, reason)
+        except StoreError as error:
+            log.warning("The use of API key %s cannot be noted: %s", key.id, error)
         return key
 
     def _change(self, digest: bytes, **values: int) -> ApiKey:

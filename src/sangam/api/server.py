@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Generator
 from pathlib import Path
 
@@ -57,7 +56,6 @@ async def serve_api(
         ssl_keyfile=tls_key,
         timeout_graceful_shutdown=5,
     )
-    logging.getLogger("uvicorn.access").propagate = True  # another server of this process may have switched it off
     try:
         config.load()
     except OSError as error:

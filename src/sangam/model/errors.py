@@ -6,6 +6,7 @@ SangamError                  something a person can act on: `str(e)` says what h
 ├── InvalidInput             a client's request is malformed
 ├── SymbolNotFound           no such instrument in this broker's master
 ├── AuthError                an API key is unknown, revoked or lacks a scope
+├── StoreError               the database takes nothing now (disk full, connection lost)
 ├── DecodeError              a frame or file row is damaged; costs that frame or row, nothing else
 ├── MasterRejected           a whole master file is refused; yesterday's stays
 └── BrokerError              talking to a broker failed; `sent` tells whether the request may have left
@@ -56,6 +57,10 @@ class SymbolNotFound(SangamError):
 
 class AuthError(SangamError):
     code = "AUTHENTICATION_ERROR"
+
+
+class StoreError(SangamError):
+    code = "STORE_ERROR"
 
 
 class DecodeError(SangamError):

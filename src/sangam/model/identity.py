@@ -34,14 +34,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
     def account(self, name: str | None) -> AccountInfo | None:
-        """The account a request names by id or broker; the data account when it names none."""
+        """The account a request names by id or broker; the data account when it names none, or its broker."""
         if not name:
             return self.data_account
         wanted = name.casefold()
-        for account in self.accounts:
-            if wanted in (account.id.casefold(), account.broker.casefold()):
-                return account
-        return None
+        own = (self.data_account, *self.accounts) if self.data_account else self.accounts
+        return next((one for one in own if wanted in (one.id.casefold(), one.broker.casefold())), None)
 
 
 def key_hash(pepper: bytes, api_key: str) -> bytes:

@@ -8,8 +8,17 @@ from typing import Any
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 Application = Callable[[Scope, Receive, Send], Any]
+
+
+class _Quiet(H11Protocol):
+    """Without access lines: whoever reads the log of a server with a market inside asks what its clients did."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.access_log = False
 
 
 class Rest:
@@ -37,10 +46,9 @@ class Rest:
     def __init__(self, application: Application, listening: socket.socket) -> None:
         config = uvicorn.Config(
             application,
-            http="h11",
+            http=_Quiet,
             ws="none",
             lifespan="off",
-            access_log=False,
             log_config=None,
             date_header=False,
             timeout_graceful_shutdown=1,

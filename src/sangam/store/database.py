@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, OperationalError, SQLAlchemyError
 
-from sangam.model.errors import ConfigError
+from sangam.model.errors import ConfigError, StoreError
 
 from .migrations import upgrade
 
@@ -28,11 +28,11 @@ class Database:
             if file and file != ":memory:":
                 Path(file).parent.mkdir(parents=True, exist_ok=True)
                 Path(file).touch(mode=0o600)
-            self._engine = create_engine(parsed, pool_pre_ping=file is None)
+            self._engine = create_engine(parsed, pool_pre_ping=file is None, hide_parameters=True)
             if parsed.get_backend_name() == "sqlite":
                 event.listen(self._engine, "connect", _tune_sqlite)
                 event.listen(self._engine, "begin", _begin_sqlite)
-            with self.begin() as connection:
+            with self._engine.begin() as connection:
                 upgrade(connection)
         except (ModuleNotFoundError, NoSuchModuleError) as error:
             raise ConfigError(
@@ -44,9 +44,15 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction: committed at the end, rolled back by an exception."""
-        with self._engine.begin() as connection:
-            yield connection
+        """A transaction: committed at the end, rolled back by an exception. Raises StoreError."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            raise StoreError(
+                f"The database did not take it: {error.orig}. Free some space, or bring it back, and look before you "
+                "repeat."
+            ) from error
 
     def close(self) -> None:
         self._engine.dispose()
