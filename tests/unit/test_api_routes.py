@@ -1,25 +1,16 @@
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.house import FIELDS, open_house
+from tests.house import FIELDS
 from tests.served import FULL, Served
 
 from sangam.model.enums import Scope
 from sangam.model.errors import NotSent, RateLimited, Refused, SessionExpired, Unknown
-
-
-@pytest.fixture
-async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    served = Served(open_house(tmp_path))
-    yield served
-    await served.client.aclose()
-    served.house.database.close()
 
 
 async def test_ping_names_the_broker_in_compact_json(served: Served) -> None:
