@@ -110,9 +110,10 @@ class Rig:
         stack.push_async_callback(self.app.stop)
         await self.app.start()
         hosts = {"api": f"http://127.0.0.1:{self.rest.port}", "stream": f"ws://127.0.0.1:{self.stream.port}"}
-        fields = self.credentials if logged_in else {**self.credentials, "access_token": "of yesterday"}
-        added = await self.admin("account/add", user="asha", broker="zerodha", fields=fields, hosts=hosts)
+        added = await self.admin("account/add", user="asha", broker="zerodha", fields=self.credentials, hosts=hosts)
         self.account = added["account"]
+        if logged_in:
+            await self.login()
         self.key = (await self.admin("key/create", user="asha"))["api_key"]
         assert self.app.demo is not None
         self.witness = await stack.enter_async_context(Client.login(self.port, self.app.demo.api_key))

@@ -67,10 +67,13 @@ async def test_the_session_is_taken_by_another_program(open_rig: OpenRig) -> Non
 
 
 async def test_a_dead_token_at_login(open_rig: OpenRig) -> None:
+    """It is told at once, and no session opens with it."""
     rig = await open_rig(logged_in=False)
-    await wait_for(lambda: rig.health()["state"] == "auth_expired", what="auth_expired")
-    assert rig.stream.accepted <= 1
-    assert rig.logged("Log in to Zerodha again", "ERROR")
+    dead = {**rig.credentials, "access_token": "of yesterday"}
+    with pytest.raises(AssertionError, match=r"Zerodha: Incorrect .* Log in to Zerodha again"):
+        await rig.admin("account/login", account=rig.account, fields=dead)
+    assert rig.health()["state"] == "no_session"
+    assert rig.stream.accepted == 0
     await rig.login()
     await rig.trader.hears(3, *SYMBOLS)
     assert rig.trader.states[-1] == "live"
@@ -85,10 +88,9 @@ def quick_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_no_master_at_the_first_login(open_rig: OpenRig, quick_downloads: None, fault: str) -> None:
     """Wants wait, and start by themselves once the broker gives its instruments."""
     rig = await open_rig(logged_in=False)
-    await wait_for(lambda: rig.health()["state"] == "auth_expired", what="auth_expired")
     match fault:
         case "unavailable":
-            rig.simulator.faults.refuse_requests(503, times=4)
+            rig.simulator.faults.refuse_requests(503, times=4, path="/instruments")
         case "cut off":
             rig.rest.reset_after(5000)
         case "damaged":
@@ -112,7 +114,7 @@ async def test_yesterdays_master_serves_until_the_broker_gives_another(
         standing = rig.master_version()
         match fault:
             case "unavailable":
-                rig.simulator.faults.refuse_requests(503, times=4)
+                rig.simulator.faults.refuse_requests(503, times=4, path="/instruments")
             case "cut off":
                 rig.rest.reset_after(5000)
             case "damaged":
@@ -147,7 +149,7 @@ async def test_weeks_of_reconnects_and_logins_leave_nothing_behind(open_rig: Ope
                 tries = rig.stream.accepted
                 rig.stream.reset()
                 await wait_for(partial(rig.is_live_again, tries), what="the stream to live again")
-            rig.simulator.faults.refuse_requests(503, times=2)
+            rig.simulator.faults.refuse_requests(503, times=2, path="/instruments")
             rig.simulator.new_login()
             await rig.trader.reaches("auth_expired")
             await rig.login()

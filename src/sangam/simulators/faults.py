@@ -39,7 +39,7 @@ class Faults:
         """Serve these bytes in place of the instruments file."""
         self._target = target
         self._upgrades: list[int] = []
-        self._replies: list[int] = []
+        self._replies: list[tuple[str, int]] = []
 
     def clear(self) -> None:
         """Set every switch back and forget planned refusals."""
@@ -52,9 +52,9 @@ class Faults:
         """Answer the next WebSocket upgrades with this HTTP status."""
         self._upgrades += [status] * times
 
-    def refuse_requests(self, status: int = 503, times: int = 1) -> None:
-        """Answer the next REST requests with this HTTP status and the broker's error envelope."""
-        self._replies += [status] * times
+    def refuse_requests(self, status: int = 503, times: int = 1, path: str = "/") -> None:
+        """Answer the next REST requests below `path` with this HTTP status and the broker's error envelope."""
+        self._replies += [(path, status)] * times
 
     def close_sockets(self) -> None:
         """Close all sockets politely."""
@@ -101,6 +101,10 @@ class Faults:
         """The planned refusal of this upgrade, if any."""
         return self._upgrades.pop(0) if self._upgrades else None
 
-    def request_status(self) -> int | None:
+    def request_status(self, path: str) -> int | None:
         """The planned refusal of this request, if any."""
-        return self._replies.pop(0) if self._replies else None
+        for number, (below, status) in enumerate(self._replies):
+            if path.startswith(below):
+                del self._replies[number]
+                return status
+        return None

@@ -204,7 +204,7 @@ class Simulator:
         inner = Starlette(routes=self.routes(), middleware=self.middleware())
 
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and (status := self.faults.request_status()) is not None:
+            if scope["type"] == "http" and (status := self.faults.request_status(scope["path"])) is not None:
                 await self.refusal(status)(scope, receive, send)
             else:
                 await inner(scope, receive, send)
