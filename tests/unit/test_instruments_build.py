@@ -6,26 +6,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from tests.instrument_rows import parse_of, share
 
 from sangam.brokers.contract import RowRefused
-from sangam.instruments.build import Parse, build
+from sangam.instruments.build import build
 from sangam.instruments.schema import from_row, to_row
 from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.errors import DecodeError, MasterRejected
 from sangam.model.instrument import Instrument
-
-
-def share(symbol: str, token: str, exchange: Exchange = Exchange.NSE, brsymbol: str = "") -> Instrument:
-    return Instrument(
-        symbol=symbol, exchange=exchange, brsymbol=brsymbol or symbol, brexchange=exchange.value, token=token
-    )
-
-
-def parse_of(*items: Instrument | RowRefused) -> Parse:
-    def parse(files: Sequence[bytes]) -> Iterator[Instrument | RowRefused]:
-        yield from items
-
-    return parse
 
 
 def test_rows_keep_the_columns_of_symtoken(tmp_path: Path) -> None:

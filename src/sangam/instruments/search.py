@@ -12,6 +12,9 @@ from typing import Any
 
 from .schema import NAMES, Row
 
+MOST_WORDS = 8
+"""Those behind are ignored: nobody types so many, and each costs."""
+
 _STRIKE_AND_RIGHT = re.compile(r"(\d+(?:\.\d+)?)(CE|PE)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _AFTER_DIGITS = ":"
@@ -43,25 +46,27 @@ _OPTIONS = f"""SELECT {_ROW} FROM strike o CROSS JOIN symtoken s ON s.id = o.ins
 
 def search(db: sqlite3.Connection, query: str, exchange: str | None, limit: int) -> list[Row]:
     """At most `limit` rows of symtoken, the likeliest first."""
-    words = list(chain.from_iterable(_parts(word) for word in query.upper().split()))
+    words = list(chain.from_iterable(_parts(word) for word in query.upper().split()))[:MOST_WORDS]
     if not words:
         return []
     found: dict[Row, None] = {}
 
     def ask(sql: str, contained: Sequence[str], table: str, **values: str) -> None:
-        room = limit - len(found)
-        if room > 0:
-            found.update(dict.fromkeys(_ask(db, sql, contained, table, exchange, room, {"first": words[0], **values})))
+        if len(found) < limit:
+            rows = _ask(db, sql, contained, table, exchange, limit, {"first": words[0], **values})
+            found.update(dict.fromkeys(rows))
 
+    # Of an option CE is the right, not a part of RELIANCE: a whole line of its words.
+    of_options = [f"\n{word}\n" if word in ("CE", "PE") else word for word in words]
     if len(words) == 1:
         ask(_EXACT, (), "s")
     ask(_SINGLES, words, "l")
     for number in words:
         if _NUMBER.fullmatch(number):
-            others = [word for word in words if word is not number]
+            others = [word for word in of_options if word is not number]
             begun = _AFTER_DIGITS if len(number) >= _BEGINNING else "."
             ask(_STRIKES, others, "l", strike=number, beyond=number + begun)
-    for (group,) in _ask(db, _GROUPS, words, "l", exchange, limit, {"first": words[0]}):
+    for (group,) in _ask(db, _GROUPS, of_options, "l", exchange, limit, {"first": words[0]}):
         if len(found) >= limit:
             break
         found.update(dict.fromkeys(db.execute(_OPTIONS, (group, limit)).fetchall()))
