@@ -106,9 +106,9 @@ REFUSALS: Mapping[str, str] = {
 LIMITS = (
     Limit("quote", 1, 1.0),
     Limit("historical", 3, 1.0),
-    Limit("orders", 10, 1.0),
-    Limit("orders", 400, 60.0),
-    Limit("orders", 5000, 86_400.0),
+    Limit("orders", 10, 1.0, reserve=2),
+    Limit("orders", 400, 60.0, reserve=20),
+    Limit("orders", 5000, 86_400.0, reserve=100),
     Limit("default", 10, 1.0),
 )
 
