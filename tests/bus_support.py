@@ -116,7 +116,7 @@ class Border:
     def restart(self) -> FeedServer:
         """Another feed process: nothing of the former is known, and its ids mean nothing."""
         assert self.server is not None
-        self.server.stop()
+        self.server.close()
         self.feed = PlainFeed()
         return self.start()
 
@@ -146,7 +146,7 @@ async def border(folder: Path) -> AsyncIterator[Border]:
         for gateway in made.gateways:
             gateway.stop()
         if made.server is not None:
-            made.server.stop()
+            made.server.close()
 
 
 async def granted(remote: RemoteFeed, symbol: str, mode: Mode = Mode.LTP, depth: int = 5) -> int:

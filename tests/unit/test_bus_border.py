@@ -172,7 +172,7 @@ async def test_a_feed_that_is_away_is_said_to_be_away(tmp_path: Path, monkeypatc
         house.publish("SBIN")
         await wait_for(lambda: remote.snapshot(want) is not None)
         assert house.server is not None
-        house.server.stop()
+        house.server.close()
         await wait_for(lambda: remote.health(ACCOUNT).state is AccountState.RECONNECTING, what="the silence")
         assert ears.states[-1].detail == "the feed process does not answer"
         assert remote.snapshot(want) is None

@@ -95,11 +95,11 @@ class FeedServer:
             self._data_endpoint = self._data.bind(data)
             self.endpoint = self._requests.bind(requests)
         except BaseException:
-            self.stop()
+            self.close()
             raise
         self._tick()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         for lease in list(self._leases.values()):

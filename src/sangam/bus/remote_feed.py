@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import zmq
 
@@ -69,7 +69,7 @@ class RemoteFeed:
         self.brokers: list[str] = []
         self.lost = 0
         """Updates that the border lost since the start."""
-        self.figures: Callable[[], tuple[int, dict[str, float]]] = lambda: (0, {})
+        self.figures: Callable[[], tuple[int, Mapping[str, float]]] = lambda: (0, {})
         self._endpoint = endpoint
         self._gateway = gateway
         self._clock = clock

@@ -12,6 +12,7 @@ from .welcome import welcome_text
 
 if TYPE_CHECKING:
     from sangam.app.server import App
+    from sangam.app.split import Split
 
 log = logging.getLogger("sangam.cli")
 
@@ -22,18 +23,28 @@ def serve(
     trace: Annotated[
         list[str] | None, typer.Option(metavar="PART", help="Log this part in detail: transport, feed, api ...")
     ] = None,
+    split: Annotated[bool, typer.Option("--split", help="Feed and gateway as processes of their own.")] = False,
+    gateways: Annotated[
+        int, typer.Option(min=1, max=64, help="So many gateway processes on one port; above 1 it means --split.")
+    ] = 1,
 ) -> None:
     """Run the server until Ctrl-C. On an empty home it streams a simulated market and prints how to listen."""
-    from sangam.app import server  # noqa: PLC0415 - the other commands start without the server's libraries
-
     chosen = settings()
     configure(chosen.log_level, as_json=log_json)
     for part in trace or []:
         logging.getLogger(f"sangam.{part.removeprefix('sangam.')}").setLevel(logging.DEBUG)
-    server.serve(chosen, auto_port=auto_port, ready=_announce)
+    if split or gateways > 1:
+        from sangam.app import split as parts  # noqa: PLC0415 - as below
+
+        plan = parts.Plan(gateways=gateways, auto_port=auto_port, log_json=log_json, trace=tuple(trace or ()))
+        parts.serve(chosen, plan, _announce)
+    else:
+        from sangam.app import server  # noqa: PLC0415 - the other commands start without the server's libraries
+
+        server.serve(chosen, auto_port=auto_port, ready=_announce)
 
 
-def _announce(app: "App") -> None:
+def _announce(app: "App | Split") -> None:
     if app.run is None:
         return
     log.info("REST on %s, WebSocket on %s", app.run.api_url, app.run.websocket_url)

@@ -1,0 +1,38 @@
+"""A gateway as a process of its own: it holds no accounts and no database, and knows of keys what the feed tells it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sangam.bus.remote_feed import RemoteFeed
+from sangam.gateway.server import Gateway
+from sangam.model.clock import SystemClock
+from sangam.settings import Settings
+
+from .front import gateway_settings, tls
+from .part import Standing, Task, main
+
+
+@asynccontextmanager
+async def gateway(task: Task, settings: Settings) -> AsyncIterator[Standing]:
+    clock = SystemClock()
+    feed = RemoteFeed(task.requests, task.name, clock)
+    feed.start()
+    try:
+        await feed.ready()
+        served = Gateway(
+            feed, feed.authenticate, brokers=feed.brokers, settings=gateway_settings(settings), clock=clock
+        )
+        feed.attach(served.hub)
+        feed.on_revoked(served.revoke)
+        feed.figures = lambda: (served.clients, served.metrics())
+        await served.start(settings.websocket_host, settings.websocket_port, tls(settings), shared=task.shared)
+        try:
+            yield Standing()
+        finally:
+            await served.stop()
+    finally:
+        feed.stop()
+
+
+if __name__ == "__main__":
+    main(gateway)
