@@ -137,7 +137,7 @@ class ManualLoop:
 
 
 def make_lane(interval: int = 50, dialect: Dialect = Dialect.CANONICAL, symbol: str = "TCS:20") -> Lane:
-    return Lane(1, Key("acc", symbol, "NSE", Mode.DEPTH), Level(Mode.DEPTH, 20), interval, "alpha", dialect)
+    return Lane(1, Key("acc", symbol, "NSE", Mode.DEPTH), interval, "alpha", dialect)
 
 
 def unframe(data: bytes) -> list[bytes]:

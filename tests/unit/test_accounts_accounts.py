@@ -150,6 +150,17 @@ def test_a_key_bound_to_a_removed_account_never_falls_back_to_another(house: Hou
     assert house.accounts.open_session(again).generation == 1
 
 
+def test_a_removed_default_is_not_replaced_by_another_account(house: House) -> None:
+    first, second = (house.accounts.create("asha", name, FIELDS).id for name in ("example", "other"))
+    house.accounts.choose("asha", order_account=second)
+    house.accounts.remove(second)
+    data, order = house.accounts.default("asha")
+    assert data is not None
+    assert (data.id, order) == (first, None)
+    assert house.accounts.create("asha", "other", FIELDS).id != second
+    assert house.accounts.default("asha") == (data, None)
+
+
 def test_the_end_of_an_account_is_told_whether_it_had_a_session_or_not(house: House) -> None:
     heard: list[tuple[str, Session | None]] = []
     house.accounts.on_session(lambda account, session: heard.append((account, session)))

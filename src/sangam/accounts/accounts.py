@@ -98,7 +98,8 @@ class Accounts:
 
     def _unused(self, name: str) -> str:
         """The name, or with the first number that makes it free; keys of a removed account must not open another."""
-        taken = self.keys.bound_accounts | set(self._accounts)
+        chosen = {name for user in self.users.list() for name in (user.data_account, user.order_account)}
+        taken = self.keys.bound_accounts | set(self._accounts) | chosen
         numbered = (f"{name}-{number}" for number in itertools.count(2))
         return next(text for text in itertools.chain([name], numbered) if text not in taken)
 
@@ -133,11 +134,12 @@ class Accounts:
         self._tell(user)
 
     def default(self, user: str) -> tuple[AccountInfo | None, AccountInfo | None]:
-        """The default data account and order account of a user."""
-        own, chosen = self.list(user), self.users[user]
+        """The default data account and order account of a user: none where the chosen one was removed, for nobody's
+        orders go through another account than the one they were meant for."""
+        own, chosen = tuple(self.list(user)), self.users[user]
         first = own[0] if own else None
-        by_id = {info.id: info for info in own}
-        return by_id.get(chosen.data_account or "", first), by_id.get(chosen.order_account or "", first)
+        data, order = (_bound(own, name) if name else first for name in (chosen.data_account, chosen.order_account))
+        return data, order
 
     def on_change(self, listener: Callable[[str], object]) -> Callable[[], None]:
         """Hear the user whose accounts or defaults changed, in the caller's thread; call the result to stop hearing."""

@@ -9,7 +9,6 @@ from functools import partial
 from sangam.feed.port import AccountHealth, Dialect
 from sangam.model.clock import Clock
 from sangam.model.enums import INTERVALS_MS
-from sangam.model.instrument import Level
 
 from . import protocol
 from .chores import Timers
@@ -92,16 +91,14 @@ class Hub:
         for kind, account in [topic for topic, followers in self._followers.items() if outbox in followers]:
             self.unfollow(outbox, kind, account)
 
-    def hold(
-        self, held: Backlog, want: int, key: Key, level: Level, interval: int, broker: str, dialect: Dialect
-    ) -> Lane:
+    def hold(self, held: Backlog, want: int, key: Key, interval: int, broker: str, dialect: Dialect) -> Lane:
         """The lane of a want at an interval, its updates kept in `held` until the client was sent its ack."""
         lanes = self._wants.setdefault(want, [])
         for lane in lanes:
             if lane.interval == interval and lane.key == key:
                 break
         else:
-            lane = Lane(want, key, level, interval, broker, dialect)
+            lane = Lane(want, key, interval, broker, dialect)
             lanes.append(lane)
         lane.backlogs[held] = None
         return lane

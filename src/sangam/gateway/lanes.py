@@ -15,7 +15,6 @@ import msgspec
 from sangam.feed.port import Dialect
 from sangam.model.clock import Clock
 from sangam.model.enums import Mode
-from sangam.model.instrument import Level
 
 from .protocol import text_frame
 
@@ -45,7 +44,6 @@ class Lane:
         "cohorts",
         "interval",
         "key",
-        "level",
         "opens",
         "tag",
         "waiting",
@@ -53,10 +51,9 @@ class Lane:
         "window",
     )
 
-    def __init__(self, want: int, key: Key, level: Level, interval: int, broker: str, dialect: Dialect) -> None:
+    def __init__(self, want: int, key: Key, interval: int, broker: str, dialect: Dialect) -> None:
         self.want = want
         self.key = key
-        self.level = level
         self.interval = interval
         self.broker = broker
         self.tag = secrets.randbits(128)

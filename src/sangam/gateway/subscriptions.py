@@ -134,7 +134,7 @@ class Subscriptions:
         if present is not None and present.want == answer.want and present.interval == interval:
             self._feed.release(answer.want)
         else:
-            taken.append(self._hub.hold(held, answer.want, key, answer.level, interval, account.broker, dialect))
+            taken.append(self._hub.hold(held, answer.want, key, interval, account.broker, dialect))
         mode, depth = answer.level
         row |= {"status": "success", "mode": int(mode), "mode_name": mode.label, "depth": depth, "interval": interval}
         row["broker"] = account.broker
