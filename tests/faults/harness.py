@@ -16,6 +16,7 @@ import pytest
 from tests.support import wait_for
 
 from sangam.accounts.admin import ADMIN_KEY_FILE
+from sangam.app.loop import settle
 from sangam.app.server import App
 from sangam.gateway.server import Gateway
 from sangam.model.calendar import AlwaysOpen, Calendar
@@ -235,10 +236,13 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """A running rig, with everything streaming if `logged_in`; at its end nothing of it is left."""
     log.set_level("INFO", "sangam")
-    gc.collect()
+    settle()  # as the served process does; besides, a full collection of pytest's own heap takes a quarter of a second
     before, tasks = descriptors(), len(asyncio.all_tasks())
     built = Rig(log, contracts, pace)
-    async with AsyncExitStack() as stack:
-        await built.start(stack, home, calendar or AlwaysOpen(), timing, logged_in, **settings)
-        yield built
-    await built.settles(before, tasks)
+    try:
+        async with AsyncExitStack() as stack:
+            await built.start(stack, home, calendar or AlwaysOpen(), timing, logged_in, **settings)
+            yield built
+        await built.settles(before, tasks)
+    finally:
+        gc.unfreeze()

@@ -163,15 +163,15 @@ async def test_slow_line(open_rig: OpenRig) -> None:
 async def test_a_broker_that_cannot_be_reached_is_tried_with_patience(
     open_rig: OpenRig, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr("sangam.transport.channel.CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr("sangam.transport.channel.CONNECT_TIMEOUT", 0.2)
     rig = await open_rig()
     async with rig.trouble():
         rig.stream.refuses = fault == "refused"
         rig.stream.swallows = frozenset({Way.DOWN} if fault == "unanswered" else ())
         rig.stream.reset()
-        await wait_for(lambda: rig.stream.accepted > 4, what="several tries")
+        await wait_for(lambda: rig.stream.accepted > 3, what="several tries")
         assert rig.trader.states == ["reconnecting"]
-        assert rig.logged("did not answer within 0.3 s" if fault == "unanswered" else "127.0.0.1:.*trying again")
+        assert rig.logged("did not answer within 0.2 s" if fault == "unanswered" else "127.0.0.1:.*trying again")
         rig.stream.refuses, rig.stream.swallows = False, frozenset()
         await rig.trader.reaches("live")
 
@@ -181,7 +181,7 @@ async def test_refused_connection_limit(open_rig: OpenRig) -> None:
     async with rig.trouble():
         rig.simulator.faults.max_sockets = 0
         rig.simulator.faults.kill_sockets()
-        await wait_for(lambda: rig.stream.accepted > 4, what="several tries")
+        await wait_for(lambda: rig.stream.accepted > 3, what="several tries")
         (health, info) = await rig.shown()
         assert health == info
         assert health[0] == "reconnecting"

@@ -79,6 +79,18 @@ async def test_a_dead_token_at_login(open_rig: OpenRig) -> None:
     assert rig.trader.states[-1] == "live"
 
 
+async def test_a_token_that_dies_right_after_the_login(open_rig: OpenRig) -> None:
+    rig = await open_rig(logged_in=False)
+    rig.simulator.faults.refuse_requests(403, times=10, path="/instruments")
+    await rig.login()
+    await rig.trader.reaches("auth_expired")
+    assert rig.health()["wants"] == len(SYMBOLS)
+    rig.simulator.faults.clear()
+    await rig.login()
+    await rig.trader.hears(3, *SYMBOLS)
+    assert rig.trader.states[-1] == "live"
+
+
 @pytest.fixture
 def quick_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sangam.feed.source.Backoff", lambda first, cap: Backoff(0.1, 0.2))

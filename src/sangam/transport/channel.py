@@ -146,6 +146,7 @@ async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None, 
         extra_headers=dict(endpoint.headers),
         max_frame_size=MAX_FRAME,
         max_redirects=2,
+        websocket_handshake_timeout=CONNECT_TIMEOUT,  # its own is shorter, and a cancelled attempt stays open so long
         enable_auto_ping=ping is not None,
         auto_ping_idle_timeout=ping or CONNECT_TIMEOUT,
         auto_ping_reply_timeout=ping or CONNECT_TIMEOUT,
