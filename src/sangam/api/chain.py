@@ -29,7 +29,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
     @router.post("/optionchain", summary="Calls and puts of one expiry around the money, quoted")
     async def optionchain(wanted: Chain, request: Request) -> Response:
         account = gate.account(wanted, request)
-        with concerning(account):
+        with concerning(account, unknown_symbol=404):
             master = deps.master(account.id)
             of = find_underlying(master, wanted.underlying, wanted.exchange, deps.today())
             spot = await deps.quotes(account.id, [of.quoted], Mode.QUOTE)

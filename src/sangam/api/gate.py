@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from sangam.model.enums import Scope
-from sangam.model.errors import AuthError, SangamError
+from sangam.model.errors import AuthError, SangamError, SymbolNotFound
 from sangam.model.identity import AccountInfo, Identity
 
 from .deps import ApiDeps
@@ -57,12 +57,15 @@ def _count(limit: RateLimit, caller: str) -> None:
 
 
 @contextmanager
-def concerning(account: AccountInfo) -> Iterator[None]:
-    """Errors inside are answered with the account's broker."""
+def concerning(account: AccountInfo, unknown_symbol: int = 400) -> Iterator[None]:
+    """Errors inside are answered with the account's broker; an unknown symbol with this status."""
     try:
         yield
     except ApiError as error:
         error.extra["broker"] = account.broker
         raise
     except SangamError as error:
-        raise from_house(error, account.broker) from error
+        told = from_house(error, account.broker)
+        if isinstance(error, SymbolNotFound):
+            told.status = unknown_symbol
+        raise told from error

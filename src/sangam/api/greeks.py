@@ -44,7 +44,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
         """Black-76 on the forward: the given one, else strike + call - put at the money, else the spot."""
         with _unauthorized():
             account = gate.account(wanted, request, greeks=True)
-            with concerning(account):
+            with concerning(account, unknown_symbol=404):
                 (result,) = await results(account, [wanted], wanted, wanted.forward_price)
                 if isinstance(result, SangamError):
                     raise result
@@ -54,7 +54,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
     async def multioptiongreeks(wanted: ManyGreeks, request: Request) -> Response:
         with _unauthorized():
             account = gate.account(wanted, request, greeks=True)
-            with concerning(account):
+            with concerning(account, unknown_symbol=404):
                 told = await results(account, wanted.symbols, wanted, None)
         rows = [
             {"status": "error", "symbol": one.symbol, "exchange": one.exchange, "message": str(result)}

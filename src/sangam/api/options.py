@@ -22,7 +22,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
     @router.post("/optionsymbol", summary="The option at a distance from the money")
     async def optionsymbol(wanted: Offset, request: Request) -> Response:
         account = gate.account(wanted, request)
-        with concerning(account):
+        with concerning(account, unknown_symbol=404):
             master = deps.master(account.id)
             of = find_underlying(master, wanted.underlying, wanted.exchange, deps.today())
             price = ltp(await deps.quotes(account.id, [of.quoted], Mode.QUOTE), of.quoted)
@@ -48,7 +48,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
     @router.post("/syntheticfuture", summary="The future that a call and a put at the money make")
     async def syntheticfuture(wanted: OfUnderlying, request: Request) -> Response:
         account = gate.account(wanted, request)
-        with concerning(account):
+        with concerning(account, unknown_symbol=404):
             master = deps.master(account.id)
             of = find_underlying(master, wanted.underlying, wanted.exchange, deps.today())
             price = ltp(await deps.quotes(account.id, [of.quoted], Mode.QUOTE), of.quoted)
