@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
-from tests.gateway_support import MAIN, SECOND, Client, World
+from tests.gateway_support import KEYS, MAIN, SECOND, Client, World
 
 from sangam.feed.port import Dialect
 from sangam.gateway import protocol
@@ -284,6 +285,19 @@ class TestSubscribe:
         reply = world.client().ask(action="subscribe", symbols=rows("A"), **naming)
         assert reply["broker"] == "beta"
         assert world.feed.id("A", account=SECOND.id)
+
+    def test_another_default_holds_from_the_next_request(self, world: World) -> None:
+        """What was subscribed before stays, and an unsubscribe that names no account still finds it."""
+        client = world.client()
+        client.say(action="subscribe", symbols=rows("A"))
+        identity = KEYS["key-u1"]
+        client.session.renew(msgspec.structs.replace(identity, data_account=SECOND))
+        assert client.ask(action="subscribe", symbols=rows("B"))["broker"] == "beta"
+        assert {key.account: key.symbol for key in client.session.outbox.lanes} == {MAIN.id: "A", SECOND.id: "B"}
+        client.say(action="unsubscribe", symbols=rows("A"))
+        assert [key.symbol for key in client.session.outbox.lanes] == ["B"]
+        client.session.renew(msgspec.structs.replace(identity, accounts=(SECOND,), data_account=SECOND))
+        assert [row["id"] for row in client.ask(action="get_broker_info")["accounts"]] == [SECOND.id]
 
     def test_again_is_success_without_a_second_want(self, world: World) -> None:
         client = world.client()

@@ -46,6 +46,7 @@ class Here(Gateway):
         self._told = settings
         here = asyncio.get_running_loop()
         accounts.keys.on_revoked(lambda key: here.call_soon_threadsafe(self.revoke, key))
+        accounts.on_change(lambda user: here.call_soon_threadsafe(self.renew, user, accounts.identity))
 
     async def open(self, auto_port: bool) -> int:
         told = self._told

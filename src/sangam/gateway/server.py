@@ -25,6 +25,7 @@ from picows import (
 from sangam.feed.port import Dialect, FeedPort
 from sangam.listening import listen
 from sangam.model.clock import Clock, SystemClock
+from sangam.model.errors import AuthError
 from sangam.model.identity import Identity
 
 from .hub import Hub
@@ -125,6 +126,14 @@ class Gateway:
             identity = connection.session.identity if connection.session is not None else None
             if identity is not None and identity.key_id == key_id:
                 connection.close(Close.AUTH, "API key revoked")
+
+    def renew(self, user: str, identity: Callable[[str], Identity]) -> None:
+        """A user's accounts or defaults changed. `identity` is what a key stands for now; it raises `AuthError`."""
+        for connection in tuple(self.connections):
+            session = connection.session
+            if session is not None and session.identity is not None and session.identity.user == user:
+                with suppress(AuthError):  # revoked in this moment: the socket is being closed
+                    session.renew(identity(session.identity.key_id))
 
     def metrics(self) -> dict[str, int]:
         return {

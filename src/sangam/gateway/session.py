@@ -72,6 +72,7 @@ class Session:
         self._dialect = dialect
         self._features: frozenset[str] = frozenset()
         self._hears_orders = False
+        self._former_defaults: dict[str, None] = {}
         self._deaf = False
         self._inbox: deque[bytes | Callable[[], None]] = deque()
         self._waiting = 0
@@ -95,6 +96,18 @@ class Session:
         else:
             log.warning("Client %s closed: too many messages", self._wire.peer)
             self._wire.close(Close.FLOOD if self.identity else Close.AUTH, "too many messages")
+
+    def renew(self, identity: Identity) -> None:
+        """The key's user has other accounts, or other defaults. What is subscribed stays; the next request follows."""
+        former = self.identity
+        if former is None:
+            return
+        for account in former.accounts:
+            if account.id not in {each.id for each in identity.accounts}:
+                self._hub.unfollow(self.outbox, "state", account.id)
+                self._hub.unfollow(self.outbox, "orders", account.id)
+        self._change(identity)
+        self._follow(identity)
 
     def refused(self, lane: Lane, code: str, reason: str) -> None:
         """The feed cannot serve a lane after all. Told in its turn, so behind the ack of a subscribe in progress."""
@@ -186,19 +199,16 @@ class Session:
             same_user = former.user == identity.user
             if not same_user or not identity.may(Scope.DATA):
                 yield from self._subscriptions.drop_all()
+                self._former_defaults.clear()
             for account in former.accounts:
                 self._hub.unfollow(self.outbox, "state", account.id)
                 self._hub.unfollow(self.outbox, "orders", account.id)
             self._hears_orders &= same_user and identity.may(Scope.ORDERS_READ)
-        self.identity = identity
+        self._change(identity)
         self._features = credentials.features
         self._dialect = credentials.dialect or self._dialect
         self.outbox.announces = "conflated" in self._features
-        for account in identity.accounts:
-            if "feed_state" in self._features:
-                self._hub.follow(self.outbox, "state", account.id)
-            if self._hears_orders:
-                self._hub.follow(self.outbox, "orders", account.id)
+        self._follow(identity)
         if self._dialect is Dialect.FLAT:
             self._send(protocol.flat(fields, status="authenticated", message="Connected"))
             return
@@ -212,6 +222,20 @@ class Session:
         if "features" in fields:
             reply["features"] = sorted(self._features)
         self._send(protocol.message("auth", fields, **reply))
+
+    def _change(self, identity: Identity) -> None:
+        """What was subscribed under another default account must be found again by an unsubscribe that names none."""
+        former = self.identity.data_account if self.identity is not None else None
+        if former is not None and former != identity.data_account:
+            self._former_defaults[former.id] = None
+        self.identity = identity
+
+    def _follow(self, identity: Identity) -> None:
+        for account in identity.accounts:
+            if "feed_state" in self._features:
+                self._hub.follow(self.outbox, "state", account.id)
+            if self._hears_orders:
+                self._hub.follow(self.outbox, "orders", account.id)
 
     def _require(self, scope: Scope) -> Identity:
         if self.identity is None:
@@ -248,7 +272,9 @@ class Session:
         if fields.get("unsubscribe_all") is True:
             return self._unsubscribe_all(fields)
         account = self._account(fields)
-        return self._subscriptions.unsubscribe(fields, protocol.parse_unsubscribe(fields), account, self._dialect)
+        places = [account.id] if protocol.parse_account(fields) else [account.id, *self._former_defaults]
+        entries = protocol.parse_unsubscribe(fields)
+        return self._subscriptions.unsubscribe(fields, entries, account, places, self._dialect)
 
     def _unsubscribe_all(self, fields: Fields) -> Iterator[None]:
         account = self._require(Scope.DATA).data_account

@@ -53,9 +53,10 @@ class Subscriptions:
                 self._feed.release(lane.want)
 
     def unsubscribe(
-        self, fields: Fields, entries: list[Entry], account: AccountInfo, dialect: Dialect
+        self, fields: Fields, entries: list[Entry], account: AccountInfo, places: list[str], dialect: Dialect
     ) -> Iterator[None]:
-        """Releasing what was never held is success: the client has what it asked for."""
+        """`places` are the accounts where an entry may be held, the likeliest first. Releasing what was never held is
+        success: the client has what it asked for."""
         lanes = []
         rows: list[Row] = []
         for entry in entries:
@@ -63,9 +64,9 @@ class Subscriptions:
             if entry.error is not None:
                 rows.append(row | _failure(entry.error.code, str(entry.error), account.broker))
                 continue
-            lane = self._outbox.lanes.get(Key(account.id, entry.symbol, entry.exchange, entry.mode))
-            if lane is not None:
-                lanes.append(lane)
+            keys = (Key(place, entry.symbol, entry.exchange, entry.mode) for place in places)
+            if (key := next((key for key in keys if key in self._outbox.lanes), None)) is not None:
+                lanes.append(self._outbox.lanes[key])
             rows.append(row | {"status": "success", "mode": int(entry.mode), "broker": account.broker})
         yield from self.drop(lanes)
         self._hub.send(self._outbox, unsubscribe_ack(fields, rows, account.broker, dialect))
