@@ -368,6 +368,7 @@ class RemoteFeed:
 
     def _join(self, number: int) -> None:
         """From here on we hear everything, so what is asked for now cannot miss its first update."""
+        log.info("The feed is here; asking it for %d instruments", len(self._by_key))
         self._joined = True
         self._number = number
         self._ask_all()
