@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.house import FIELDS, House, open_house
 
@@ -9,7 +10,6 @@ from sangam.brokers.contract import Grant, Session
 from sangam.logs import redactor
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput, UnknownBroker
-
 
 LOGGED_OUT = Ended(End.LOGGED_OUT)
 
@@ -187,4 +187,32 @@ def test_the_brokers_name_for_the_user_is_kept_without_a_new_session(tmp_path: P
     again = open_house(tmp_path, house.clock)
     assert again.accounts.list()[0].client_id == "EX9"
     assert again.accounts[account].secrets == FIELDS
+    again.database.close()
+
+
+def test_an_account_leaves_from_where_its_user_says(tmp_path: Path) -> None:
+    house = open_house(tmp_path)
+    account, other = (house.accounts.create("asha", name, FIELDS).id for name in ("example", "other"))
+    told: list[Session | None] = []
+    house.accounts.leave_from(account, "203.0.113.7")
+    house.accounts.open_session(other)
+    first = house.accounts.open_session(account, {"feed_token": "f"}, expires_at=house.clock.now_ms() + 1000)
+    assert first.egress == "203.0.113.7"
+    house.accounts.on_session(lambda name, session: told.append(session))
+    proxy = "http://me:planted-password@10.0.0.2:3128"
+    house.accounts.leave_from(account, proxy)
+    assert told == [msgspec.structs.replace(first, egress=proxy, generation=2)], "an open session goes on from there"
+    with pytest.raises(InvalidInput, match="IP address of this machine"):
+        house.accounts.leave_from(account, "the office")
+    house.accounts.name_client(account, "AB1234")
+    house.database.close()
+    assert b"planted-password" not in b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
+
+    again = open_house(tmp_path, house.clock)
+    session, untouched = again.accounts.session(account), again.accounts.session(other)
+    assert session is not None
+    assert untouched is not None
+    assert (session.egress, session.generation, untouched.egress) == (proxy, 2, "")
+    again.accounts.leave_from(account, "")
+    assert again.accounts.open_session(account).egress == ""
     again.database.close()

@@ -64,6 +64,7 @@ COMMANDS = [
     ("account", "list"),
     ("account", "logout"),
     ("account", "default"),
+    ("account", "egress"),
     ("account", "remove"),
     ("user", "add"),
     ("user", "list"),
@@ -113,6 +114,11 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
     row = run("key", "list").out
     assert all(text in row for text in (identifier, "excel", "data", "me-zerodha", "0 ms"))
     assert key not in row
+
+    said = run("account", "egress", "zerodha", "http://me:planted@127.0.0.1:3128")
+    assert (said.code, said.err) == (0, "me-zerodha leaves from the proxy 127.0.0.1:3128 now.\n")
+    assert "any address" in run("account", "egress", "zerodha").err
+    assert run("account", "egress", "zerodha", "office").code == 1
 
     assert run("key", "revoke", identifier).code == 0
     assert run("account", "logout", "zerodha").code == 0

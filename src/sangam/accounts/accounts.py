@@ -16,6 +16,7 @@ from sangam.model.errors import InvalidInput
 from sangam.model.identity import AccountInfo, Identity
 from sangam.store import tables
 from sangam.store.database import Database
+from sangam.transport.egress import parse_egress
 
 from .expiry import next_expiry
 from .forms import check_fields, check_hosts, kept, secret_values
@@ -32,6 +33,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str]
     hosts: Mapping[str, str]
     created_at: int
+    egress: str = ""
 
     def __repr__(self) -> str:
         return f"Account({self.info!r})"
@@ -55,8 +57,11 @@ class Accounts:
             info = AccountInfo(id=row.id, user=row.user, broker=row.broker, client_id=row.client_id)
             secrets = vault.open(row.secrets, f"account {row.id}")
             self._guard(row.broker, secrets)
-            self._accounts[row.id] = Account(info=info, secrets=secrets, hosts=row.hosts, created_at=row.created_at)
-        self.sessions = Sessions(database, vault, clock, {name: held.info for name, held in self._accounts.items()})
+            egress = vault.open(row.egress, f"egress {row.id}")["egress"] if row.egress else ""
+            self._accounts[row.id] = Account(
+                info=info, secrets=secrets, hosts=row.hosts, created_at=row.created_at, egress=egress
+            )
+        self.sessions = Sessions(database, vault, clock, self._held)
         for session in self.sessions:
             self._guard(session.broker, session.secrets)
 
@@ -172,6 +177,7 @@ class Accounts:
             held.info,
             secrets={**held.secrets, **(secrets or {})},
             hosts={**held.hosts, **(hosts or {})},
+            egress=held.egress,
             expires_at=expires_at or next_expiry(self._clock.now_ms(), spec.session_ends),
         )
 
@@ -202,6 +208,22 @@ class Accounts:
         info = msgspec.structs.replace(held.info, client_id=client_id)
         return self._change(held, msgspec.structs.replace(held, info=info))
 
+    def leave_from(self, account: str, egress: str) -> None:
+        """Where the account's calls and sockets leave from, from now on (`transport.egress`); ``""`` is anywhere.
+
+        An open session goes on from there, as its next generation. Raises InvalidInput."""
+        parse_egress(egress)
+        held = self[account]
+        self._change(held, msgspec.structs.replace(held, egress=egress))
+        if (session := self.session(account)) is not None:
+            self.sessions.open(
+                held.info,
+                secrets=session.secrets,
+                hosts=session.hosts,
+                egress=egress,
+                expires_at=session.expires_at,
+            )
+
     def session(self, account: str) -> Session | None:
         """The session an account holds now; None when it has none or its hour has come."""
         return self.sessions.current(account)
@@ -213,6 +235,10 @@ class Accounts:
     def on_session(self, listener: SessionListener) -> Callable[[], None]:
         """Hear of each session that opens or closes; call the result to stop hearing."""
         return self.sessions.listen(listener)
+
+    def _held(self, account: str) -> tuple[AccountInfo, str]:
+        held = self._accounts[account]
+        return held.info, held.egress
 
     def _guard(self, broker: str, values: Mapping[str, str]) -> None:
         """Keep these out of the logs; a broker that is not in the registry now has no table, so all are secret."""
@@ -229,6 +255,9 @@ class Accounts:
                     client_id=changed.info.client_id,
                     secrets=self._vault.seal(changed.secrets, f"account {held.info.id}"),
                     hosts=dict(changed.hosts),
+                    egress=self._vault.seal({"egress": changed.egress}, f"egress {held.info.id}")
+                    if changed.egress
+                    else None,
                 )
             )
         self._accounts[held.info.id] = changed

@@ -14,6 +14,7 @@ from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
 from sangam.model.identity import AccountInfo
 from sangam.store.home import Home
+from sangam.transport.egress import parse_egress
 
 from .accounts import Accounts
 from .callbacks import Callbacks
@@ -66,6 +67,11 @@ class ChooseDefault(_Arguments):
     orders: bool = True
 
 
+class LeaveFrom(_Arguments):
+    account: str
+    egress: str
+
+
 class NameUser(_Arguments):
     name: str
     password: str | None = None
@@ -115,6 +121,7 @@ class Admin:
             "account/progress": (NameLogin, self._look),
             "account/logout": (NameAccount, self._log_out),
             "account/default": (ChooseDefault, self._choose_default),
+            "account/egress": (LeaveFrom, self._leave_from),
             "account/list": (OfUser, self._list_accounts),
             "account/remove": (NameAccount, self._remove_account),
             "user/add": (NameUser, self._add_user),
@@ -169,6 +176,11 @@ class Admin:
             data_account=info.id if wanted.data else None,
             order_account=info.id if wanted.orders else None,
         )
+        return self._account(info)
+
+    def _leave_from(self, wanted: LeaveFrom) -> dict[str, Any]:
+        info = self._find(wanted.account, None)
+        self._accounts.leave_from(info.id, wanted.egress)
         return self._account(info)
 
     def _list_accounts(self, wanted: OfUser) -> dict[str, Any]:
@@ -255,6 +267,7 @@ class Admin:
             "broker": info.broker,
             "client_id": held.info.client_id,
             "hosts": dict(held.hosts),
+            "egress": str(parse_egress(held.egress)),
             "created_at": held.created_at,
             "session": session is not None,
             "generation": session.generation if session else None,

@@ -190,6 +190,7 @@ class Flows:
             client_id=held.info.client_id,
             secrets={**held.secrets, **fields},
             hosts={**held.hosts, **hosts},
+            egress=held.egress,
         )
 
     # --- sessions that stand ------------------------------------------------------------------------------------------

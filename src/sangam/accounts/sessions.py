@@ -31,9 +31,13 @@ class Ended(NamedTuple):
 
 
 class Sessions:
-    """At most one session per account. Listeners are called at once, in the caller's thread."""
+    """At most one session per account. Listeners are called at once, in the caller's thread.
 
-    def __init__(self, database: Database, vault: Vault, clock: Clock, accounts: Mapping[str, AccountInfo]) -> None:
+    `held` tells an account and where it leaves from."""
+
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, held: Callable[[str], tuple[AccountInfo, str]]
+    ) -> None:
         self._database = database
         self._vault = vault
         self._clock = clock
@@ -49,18 +53,26 @@ class Sessions:
                 self._ended[row.account] = Ended(End(row.ended), row.detail or "")
             if row.secrets is not None:
                 secrets = vault.open(row.secrets, f"session {row.account}")
+                info, egress = held(row.account)
                 self._open[row.account] = Session(
                     account=row.account,
-                    broker=accounts[row.account].broker,
+                    broker=info.broker,
                     generation=row.generation,
-                    client_id=accounts[row.account].client_id,
+                    client_id=info.client_id,
                     secrets=secrets,
                     hosts=row.hosts,
+                    egress=egress,
                     expires_at=row.expires_at,
                 )
 
     def open(
-        self, account: AccountInfo, *, secrets: Mapping[str, str], hosts: Mapping[str, str], expires_at: int | None
+        self,
+        account: AccountInfo,
+        *,
+        secrets: Mapping[str, str],
+        hosts: Mapping[str, str],
+        egress: str,
+        expires_at: int | None,
     ) -> Session:
         """Begin the next generation and tell the listeners."""
         session = Session(
@@ -70,6 +82,7 @@ class Sessions:
             client_id=account.client_id,
             secrets=secrets,
             hosts=hosts,
+            egress=egress,
             expires_at=expires_at,
         )
         row = {

@@ -91,6 +91,19 @@ def default(
     note(f"{row['account']} is {row['user']}'s account for {_defaults(row)} now.")
 
 
+@app.command(epilog="Example: sangam account egress ACCOUNT 203.0.113.7")
+def egress(
+    account: Account,
+    where: Annotated[
+        str, typer.Argument(help="An address of this machine, or http://[user:password@]host:port; none for any.")
+    ] = "",
+) -> None:
+    """Choose where an account's calls and sockets leave from: brokers take orders from a registered address only."""
+    with administration(settings()) as call:
+        row = call("account/egress", {"account": account, "egress": where})
+    note(f"{row['account']} leaves from {row['egress']} now.")
+
+
 @app.command("list", epilog="Example: sangam account list")
 def list_accounts(user: User = None) -> None:
     """Show the accounts, their sessions, and what their feeds do."""

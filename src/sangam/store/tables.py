@@ -24,6 +24,7 @@ accounts = Table(
     Column("secrets", LargeBinary, nullable=False),
     Column("hosts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("egress", LargeBinary),  # sealed: a proxy's URL may hold a password
 )
 
 sessions = Table(
