@@ -14,7 +14,7 @@ from tests.peers.environments import PeerUnavailable, build, peer_environment
 from sangam.brokers import registry
 from sangam.brokers.contract import Ctx, Endpoint, Session
 from sangam.feed.port import Dialect
-from sangam.feed.publisher import patcher
+from sangam.feed.publisher import Tally, patcher
 from sangam.feed.wants import Line, Want, WantKey
 from sangam.model.enums import Exchange, Mode
 from sangam.model.instrument import Instrument, Level
@@ -75,7 +75,7 @@ def measure() -> Decode:
         want.count = 1
         line.add(want)
     payloads: list[bytes] = []
-    patched = patcher(lines, lambda: 1_763_706_896_000, lambda _, payload: payloads.append(payload))
+    patched = patcher(lines, lambda: 1_763_706_896_000, lambda _, payload: payloads.append(payload), Tally())
 
     def whole() -> None:
         payloads.clear()

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     websocket_port: Port = 8765
     zmq_host: str = "127.0.0.1"
     zmq_port: Port = 5555
+    alert_webhook: SecretStr | None = None
     host_server: Annotated[str, AfterValidator(_whole_url)] = ""
     tls_cert: File | None = None
     tls_key: File | None = None
@@ -135,6 +136,6 @@ def _explain(fault: Any) -> str:
     if not fault["loc"]:
         return f"{reason}."
     name = str(fault["loc"][0]).upper()
-    secret = name in ("SANGAM_KEY", "BROKER_API_KEY", "BROKER_API_SECRET", "DATABASE_URL")
+    secret = name in ("SANGAM_KEY", "BROKER_API_KEY", "BROKER_API_SECRET", "DATABASE_URL", "ALERT_WEBHOOK")
     value = "" if secret else f"={fault['input']}"
     return f"{name}{value} is not allowed: {reason[:1].lower()}{reason[1:]}."

@@ -211,7 +211,7 @@ async def test_a_caller_who_is_too_fast_is_told_when_to_come_back(served: Served
 
 
 async def test_health_and_metrics(served: Served) -> None:
-    assert (await served.client.get("/health")).json() == {"status": "ok", "websocket_port": 8765, "feeds": {}}
+    assert (await served.client.get("/health")).json() == {"status": "ok", "websocket_port": 8765, "feeds": {}, "alerts": {}}
     served.state = {"status": "down"}
     assert (await served.client.get("/health")).status_code == 503
     figures = (await served.client.get("/metrics")).text
@@ -230,7 +230,7 @@ async def test_health_shows_accounts_to_their_user_only(served: Served) -> None:
         return (await served.client.get("/health", headers={"X-API-KEY": key})).json()
 
     anonymous = (await served.client.get("/health")).json()
-    assert anonymous == {"status": "degraded", "feeds": {"live": 1, "stale": 1}}
+    assert anonymous == {"status": "degraded", "feeds": {"live": 1, "stale": 1}, "alerts": {}}
     assert (await told(served.key))["accounts"] == [own]
     assert (await told(served.admin_key))["accounts"] == [own, foreign]
     assert (await served.client.get("/health", headers={"X-API-KEY": "guess"})).status_code == 403

@@ -14,6 +14,7 @@ from tests.gateway_support import authenticate
 from tests.support import ROOT
 
 from sangam.accounts.demo import Demo
+from sangam.app.alerts import Alerts
 from sangam.app.loop import LagMeter
 from sangam.app.observe import Observer
 from sangam.brokers import registry
@@ -36,6 +37,7 @@ from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.store.home import RunInfo
 from sangam.transport.http import HttpDriver
+from sangam.transport.trace import Trace
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
@@ -133,9 +135,12 @@ def test_every_setting_is_documented_with_its_default() -> None:
 async def test_every_figure_of_the_house_is_documented() -> None:
     lag, clock = LagMeter(), SystemClock()
     feed = Feed(HttpDriver(clock).run, Prices(), clock, Calendar())
-    figures = Observer(feed, Gateway(feed, authenticate, brokers=[]), lag).metrics()
+    alerts = Alerts(feed.all_health, list, ROOT, clock)
+    observer = Observer(feed, Gateway(feed, authenticate, brokers=[]), lag, alerts, Trace())
+    names = {f"sangam_{name}" for name in observer.metrics()}
+    names |= {family.name + ("_total" if family.type == "counter" else "") for family in observer.families()}
     await lag.stop()
-    assert {f"sangam_{name}" for name in figures} <= names_in_tables(section("docs/operations.md", "Monitoring"))
+    assert names <= names_in_tables(section("docs/operations.md", "Monitoring"))
 
 
 # --- the protocol -----------------------------------------------------------------------------------------------------

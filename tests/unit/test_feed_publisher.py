@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.toy_broker import toy_instrument
 
 from sangam.feed.port import Dialect
-from sangam.feed.publisher import patcher, payload
+from sangam.feed.publisher import Tally, patcher, payload
 from sangam.feed.wants import Line, Want, WantKey
 from sangam.model.enums import Exchange, Mode
 from sangam.model.instrument import Level
@@ -46,7 +46,9 @@ class Bench:
     def __init__(self, tick: float = 0.05, symbol: str = "SBIN", exchange: Exchange = Exchange.NSE) -> None:
         self.line = Line(toy_instrument(symbol, "1", exchange, tick), 77)
         self.told: list[tuple[int, bytes]] = []
-        self.patched = patcher({"1": self.line}, lambda: NOW + 5, lambda want, body: self.told.append((want, body)))
+        self.patched = patcher(
+            {"1": self.line}, lambda: NOW + 5, lambda want, body: self.told.append((want, body)), Tally()
+        )
 
     def want(self, mode: Mode, depth: int = 5, symbol: str = "SBIN", dialect: Dialect = Dialect.CANONICAL) -> Want:
         level = Level(mode, depth) if mode is Mode.DEPTH else Level(mode)

@@ -26,7 +26,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
     )
-    metrics = Metrics(deps.metrics)
+    metrics = Metrics(deps.metrics, deps.families)
     # One flat list: routers inside routers are matched one inside the other, at 100 µs a request.
     app.router.routes += make_router(deps, metrics).routes
     app.add_middleware(_Door, metrics=metrics)

@@ -1,9 +1,11 @@
 """What the API needs of the rest of the house; the composition root fills it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+
+from prometheus_client.core import Metric
 
 from sangam.brokers.contract import Candle
 from sangam.instruments.master import Master
@@ -22,7 +24,8 @@ class ApiDeps:
     `authenticate` raises AuthError. `master` raises BrokerError where the account's instruments are not loaded.
     `quotes` and `history` are those of `feed.market.Market`; `intervals` are the candles' that can be had. `health` has
     ``status`` (``ok`` or ``degraded`` answer 200, anything else 503); `metrics` are figures of the house by name
-    (``..._total`` are counters). `admin` runs a verb of `accounts.admin.Admin`. `rate_limit` counts a key's requests
+    (``..._total`` are counters), `families` those with labels. `admin` runs a verb of `accounts.admin.Admin`. `rate_limit`
+    counts a key's requests
     per second, `greeks_rate_limit` its requests for greeks per minute."""
 
     authenticate: Callable[[str], Identity]
@@ -33,6 +36,7 @@ class ApiDeps:
     calendar: Calendar
     health: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], Mapping[str, float]]
+    families: Callable[[], Iterable[Metric]] = tuple
     admin: Callable[[str, Mapping[str, Any]], Awaitable[Mapping[str, Any]]]
     clock: Clock
     version: str

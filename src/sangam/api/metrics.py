@@ -12,8 +12,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class _House(Collector):
     """Asks at each scrape, so that nothing is counted twice."""
 
-    def __init__(self, figures: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(self, figures: Callable[[], Mapping[str, float]], families: Callable[[], Iterable[Metric]]) -> None:
         self._figures = figures
+        self._families = families
 
     def describe(self) -> Iterable[Metric]:
         return ()
@@ -24,12 +25,17 @@ class _House(Collector):
                 yield CounterMetricFamily(f"sangam_{name}", name.replace("_", " "), value=value)
             else:
                 yield GaugeMetricFamily(f"sangam_{name}", name.replace("_", " "), value=value)
+        yield from self._families()
 
 
 class Metrics:
     """One registry per API, so that several may live in one process."""
 
-    def __init__(self, figures: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        figures: Callable[[], Mapping[str, float]],
+        families: Callable[[], Iterable[Metric]] = tuple,
+    ) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "sangam_api_requests", "Requests by path and status", ["path", "status"], registry=self._registry
@@ -39,7 +45,7 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-        self._registry.register(_House(figures))
+        self._registry.register(_House(figures, families))
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

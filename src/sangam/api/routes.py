@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from sangam.model.enums import Scope
 from sangam.model.errors import SangamError
 
-from . import candles, chain, days, greeks, market, options, symbols
+from . import accounts, candles, chain, days, greeks, market, options, symbols
 from .deps import ApiDeps
 from .errors import CompactJson, from_house, success
 from .gate import Gate
@@ -33,13 +33,15 @@ def make_router(deps: ApiDeps, metrics: Metrics) -> APIRouter:
     async def health(request: Request, x_api_key: str = Header(default="")) -> Response:
         """Everybody learns how many feeds are in which state; a key also shows the accounts of its user."""
         state = dict(deps.health())
-        accounts = state.pop("accounts", [])
+        accounts, alerts = state.pop("accounts", []), state.pop("alerts", [])
         state["feeds"] = Counter(account["state"] for account in accounts)
+        state["alerts"] = Counter(alert["kind"] for alert in alerts)
         if x_api_key:
             identity = gate.identity(x_api_key, None, request)
             own = {account.id for account in identity.accounts}
             everything = Scope.ADMIN in identity.scopes
             state["accounts"] = [account for account in accounts if everything or account["account"] in own]
+            state["alerts"] = [alert for alert in alerts if everything or alert["about"] in own]
         return CompactJson(state, 200 if state.get("status") in ("ok", "degraded") else 503)
 
     @router.get("/metrics", tags=["operation"], summary="Figures for Prometheus")
@@ -60,6 +62,6 @@ def make_router(deps: ApiDeps, metrics: Metrics) -> APIRouter:
             raise from_house(error) from error
         return success(data=answer)
 
-    for room in (market, candles, symbols, options, chain, greeks, days):
+    for room in (accounts, market, candles, symbols, options, chain, greeks, days):
         router.routes += room.make_router(deps, gate).routes
     return router

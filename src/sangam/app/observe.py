@@ -1,12 +1,18 @@
 """What operators see: health and figures."""
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from sangam import __version__
 from sangam.feed.feed import Feed
 from sangam.model.enums import AccountState
+from sangam.transport.trace import BUCKETS, Trace
 
+from .alerts import Alerts
 from .loop import LagMeter
 
 HEALTHY = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountState.CONNECTING, AccountState.NO_SESSION})
@@ -22,10 +28,12 @@ class Clients(Protocol):
 
 
 class Observer:
-    def __init__(self, feed: Feed, gateway: Clients, lag: LagMeter) -> None:
+    def __init__(self, feed: Feed, gateway: Clients, lag: LagMeter, alerts: Alerts, trace: Trace) -> None:
         self._feed = feed
         self._gateway = gateway
         self._lag = lag
+        self._alerts = alerts
+        self._trace = trace
 
     def health(self) -> dict[str, Any]:
         """`status` is ``degraded`` while any account's feed needs attention."""
@@ -35,6 +43,7 @@ class Observer:
             "status": "ok" if healthy else "degraded",
             "version": __version__,
             "clients": self._gateway.clients,
+            "alerts": [msgspec.to_builtins(alert) for alert in self._alerts.current],
             "accounts": [
                 {
                     "account": account.account,
@@ -56,8 +65,42 @@ class Observer:
         return {
             **self._gateway.metrics(),
             "loop_lag_ms": self._lag.worst_ms(),
+            "alerts": len(self._alerts.current),
             "feed_accounts": len(accounts),
             "feed_accounts_healthy": sum(account.state in HEALTHY for account in accounts),
             "feed_wants": sum(account.wants for account in accounts),
             "feed_reconnects_total": sum(account.reconnects for account in accounts),
         }
+
+    def families(self) -> Iterable[Metric]:
+        """What needs labels: each account's feed, and the calls to brokers."""
+        ratio = GaugeMetricFamily(
+            "sangam_feed_live_ratio", "Share of market hours that a feed was live", labels=["account", "broker"]
+        )
+        updates = CounterMetricFamily("sangam_feed_updates", "Updates that brokers told", labels=["account", "broker"])
+        for account in self._feed.all_health():
+            labels = [account.account, account.broker]
+            ratio.add_metric(labels, account.live_ratio)
+            updates.add_metric(labels, account.updates)
+        calls = CounterMetricFamily(
+            "sangam_broker_calls", "Calls to brokers by our error code", labels=["broker", "error_code"]
+        )
+        for (broker, code), count in self._trace.calls.items():
+            calls.add_metric([broker, code], count)
+        took = HistogramMetricFamily(
+            "sangam_broker_call_seconds", "How long brokers take to answer", labels=["broker", "effect"]
+        )
+        for (broker, effect), histogram in self._trace.latency.items():
+            sums = list(itertools.accumulate(histogram.counts))
+            buckets = [(str(bound), float(total)) for bound, total in zip((*BUCKETS, "+Inf"), sums, strict=True)]
+            took.add_metric([broker, effect], buckets, histogram.seconds)
+        waits = CounterMetricFamily(
+            "sangam_broker_waits", "Calls that waited for a rate limit", labels=["broker", "lane"]
+        )
+        waited = CounterMetricFamily(
+            "sangam_broker_wait_seconds", "Time that calls waited for rate limits", labels=["broker", "lane"]
+        )
+        for (broker, lane), wait in self._trace.waits.items():
+            waits.add_metric([broker, lane], wait.count)
+            waited.add_metric([broker, lane], wait.seconds)
+        return (ratio, updates, calls, took, waits, waited)

@@ -39,6 +39,7 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
 
 from . import loop
+from .alerts import Alerts
 from .front import Front, Here, MakeFront
 from .instruments import InstrumentDesk
 from .keeper import Keeper
@@ -116,7 +117,13 @@ class App:
         adopter.on_client(self._accounts.name_client)
         stack.push_async_callback(adopter.stop)
         self._instruments = InstrumentDesk(adopter, masters)
-        self._observer = Observer(self._feed, front, lag)
+        hook = settings.alert_webhook.get_secret_value() if settings.alert_webhook else ""
+        alerts = Alerts(
+            self._feed.all_health, lambda: [source.progress() for source in adopter.sources], home.path, clock, hook
+        )
+        stack.push_async_callback(alerts.stop)
+        alerts.start()
+        self._observer = Observer(self._feed, front, lag, alerts, http.trace)
         self._desk = open_desk(
             self._accounts, self._brokers, vault, clock, http.run, http.ctx, self._address, self._standing
         )
@@ -172,6 +179,7 @@ class App:
             calendar=self._calendar,
             health=self._observer.health,
             metrics=self._observer.metrics,
+            families=self._observer.families,
             admin=self._administer,
             clock=self._clock,
             version=__version__,

@@ -22,12 +22,12 @@ from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Connection, Owner, SocketState, Timing
 
-from .assess import offered, use, worst
+from .assess import LiveShare, offered, use, worst
 from .carriage import Carriage
 from .order_news import order_message
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
-from .publisher import patcher, payload
+from .publisher import Tally, patcher, payload
 from .wants import Line, Want, WantKey, plan
 
 log = logging.getLogger("sangam.feed")
@@ -83,6 +83,8 @@ class AccountFeed:
         self._rest = (AccountState.NO_SESSION, "")
         self._state, self._detail = self._rest
         self._since = tools.clock.now_ms()
+        self._live = LiveShare()
+        self._tally = Tally()
 
     # --- wants --------------------------------------------------------------------------------------------------------
 
@@ -231,6 +233,11 @@ class AccountFeed:
             self._wants.pop(want.key, None)
             self._refuse(want)
 
+    @property
+    def wanted(self) -> list[tuple[str, str]]:
+        """What clients ask for, as symbols and exchanges."""
+        return [(split_depth_suffix(want.symbol)[0], want.key.exchange) for want in self._wants.values()]
+
     # --- session and master -------------------------------------------------------------------------------------------
 
     async def open(self, session: Session, master: Master | None) -> None:
@@ -295,7 +302,7 @@ class AccountFeed:
 
         def connect(stream: Stream, lines: dict[Key, Line]) -> Callable[[int], Connection]:
             owner = Owner(
-                patched=patcher(lines, tools.clock.now_ms, tools.sink.publish),
+                patched=patcher(lines, tools.clock.now_ms, tools.sink.publish, self._tally),
                 told=self._told(stream),
                 changed=self._changed,
                 expects_data=self._expects_data,
@@ -369,11 +376,12 @@ class AccountFeed:
 
     def refresh(self) -> None:
         """Work out the account's state and tell it when it is another one."""
-        before = self._state
+        before, now = self._state, self._tools.clock.now_ms()
+        self._live.look(now, before)
         self._state, self._detail = self._assess()
         if self._state is before:
             return
-        self._since = self._tools.clock.now_ms()
+        self._since = now
         level = logging.INFO if self._state in _CALM else logging.WARNING
         reason = f" ({self._detail})" if self._detail else ""
         log.log(level, "%s: the feed is %s%s", self.account.id, self._state.value, reason)
@@ -402,6 +410,8 @@ class AccountFeed:
             wants=sum(1 for want in self._wants.values() if want.count),
             last_data_at=max((at for at in received if at is not None), default=None),
             reconnects=self._reconnects + sum(each.reconnects for each in (carriage.connections if carriage else ())),
+            updates=self._tally.updates,
+            live_ratio=self._live.ratio,
             streams=use(carriage) if carriage else (),
             modes=offered(self.spec),
         )

@@ -18,6 +18,28 @@ _WORST_FIRST = (
 )
 
 
+class LiveShare:
+    """How much of the market hours since the start a feed was live."""
+
+    def __init__(self) -> None:
+        self._seen_ms: int | None = None
+        self._open_ms = 0
+        self._live_ms = 0
+
+    def look(self, now_ms: int, state: AccountState) -> None:
+        """Told at each look at the state; the time since the last look counts for the state that is over now."""
+        passed = 0 if self._seen_ms is None else now_ms - self._seen_ms
+        self._seen_ms = now_ms
+        if state not in (AccountState.CLOSED_MARKET, AccountState.NO_SESSION):
+            self._open_ms += passed
+            self._live_ms += passed if state is AccountState.LIVE else 0
+
+    @property
+    def ratio(self) -> float:
+        """From 0 to 1; 1 while no market hour has passed."""
+        return self._live_ms / self._open_ms if self._open_ms else 1.0
+
+
 def worst(connections: Iterable[Connection]) -> tuple[AccountState, str] | None:
     """The state of the socket that is worst off, with its reason; None when all are live."""
     told = list(connections)

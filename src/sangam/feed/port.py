@@ -63,6 +63,9 @@ class AccountHealth(msgspec.Struct, frozen=True, kw_only=True):
     wants: int = 0
     last_data_at: int | None = None
     reconnects: int = 0
+    updates: int = 0
+    live_ratio: float = 1.0
+    """Share of the market hours since the start in which the feed was live."""
     streams: tuple[StreamUse, ...] = ()
     modes: dict[str, dict[str, tuple[int, ...]]] = {}
     """Exchange -> mode label -> depth levels on offer."""
@@ -91,6 +94,12 @@ class FeedPort(Protocol):
         ...
 
     def health(self, account: str) -> AccountHealth: ...
+
+
+class Served(FeedPort, Protocol):
+    """A feed in this process, all of which can be looked at."""
+
+    def all_health(self) -> list[AccountHealth]: ...
 
 
 class Sink(Protocol):

@@ -25,7 +25,16 @@ _LTP, _QUOTE, _DEPTH = Mode  # a member of an enumeration is slow to look up by 
 _FLAT = Dialect.FLAT
 
 
-def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Callable[[Patch], None]:
+class Tally:
+    """Counts the updates that an account's brokers told."""
+
+    __slots__ = ("updates",)
+
+    def __init__(self) -> None:
+        self.updates = 0
+
+
+def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish, tally: Tally) -> Callable[[Patch], None]:
     """The hot path of one stream: a patch is merged, encoded once per wanted mode, and handed over."""
     find = lines.get
 
@@ -33,6 +42,7 @@ def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish) -> Calla
         line = find(patch.key)
         if line is None:
             return  # unsubscribed a moment ago
+        tally.updates += 1
         last = line.last
         priced = "ltp" in patch.fields
         last.merge(patch, now_ms())
