@@ -24,9 +24,8 @@ class ApiDeps:
     `authenticate` raises AuthError. `master` raises BrokerError where the account's instruments are not loaded.
     `quotes` and `history` are those of `feed.market.Market`; `intervals` are the candles' that can be had. `health` has
     ``status`` (``ok`` or ``degraded`` answer 200, anything else 503); `metrics` are figures of the house by name
-    (``..._total`` are counters), `families` those with labels. `admin` runs a verb of `accounts.admin.Admin`. `rate_limit`
-    counts a key's requests
-    per second, `greeks_rate_limit` its requests for greeks per minute."""
+    (``..._total`` are counters), `families` those with labels. `admin` runs a verb of `accounts.admin.Admin`.
+    `rate_limit` counts a key's requests per second, `greeks_rate_limit` its requests for greeks per minute."""
 
     authenticate: Callable[[str], Identity]
     master: Callable[[str], Master]
