@@ -1,6 +1,5 @@
 """The option chain (specs: REST contract, 7.2)."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +16,11 @@ from .errors import success
 from .gate import Gate, concerning
 from .greeks import YEAR_MS, greek_data, ltp, synthetic
 from .requests import Chain
+from .stream import in_turns
 from .underlying import expiry_ms, find_expiry, find_ladder, find_underlying
 
 AT_ONCE = 10
-"""Strikes whose greeks are computed before others have a turn (a millisecond)."""
+"""Strikes that are computed before others have a turn: a millisecond's work."""
 
 
 def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
@@ -44,7 +44,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
         forward = (synthetic(told, money[0], money[1]) if money[0] and money[1] else None) or price
         every = Ladder([rung.strike for rung in rungs], ladder.atm)
         chain = []
-        for number, rung in enumerate(rungs):
+        async for rung in in_turns(rungs, AT_ONCE):
             row: dict[str, Any] = {"strike": rung.strike}
             for side, leg in (("ce", rung.ce), ("pe", rung.pe)):
                 row[side] = _leg(leg, every, told) if leg else None
@@ -53,8 +53,6 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
                         greek_data(leg, row[side]["ltp"], forward, (dies - now) / YEAR_MS, wanted.interest_rate / 100)
                     )
             chain.append(row)
-            if wanted.with_greeks and number % AT_ONCE == AT_ONCE - 1:
-                await asyncio.sleep(0)
         return success(
             underlying=of.base,
             underlying_symbol=of.quoted.symbol,

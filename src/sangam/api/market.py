@@ -17,8 +17,12 @@ from .deps import ApiDeps
 from .errors import ApiError, ErrorCode, success
 from .gate import Gate, concerning
 from .requests import Named, Pair, Several
+from .stream import in_turns
 
 LEVELS = 5
+
+AT_ONCE = 20
+"""Symbols that are looked up before others have a turn: a millisecond's work where they are not in memory."""
 
 
 def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
@@ -46,17 +50,17 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
         found: list[Instrument] = []
         with concerning(account):
             master = deps.master(account.id)
-            for pair in wanted.symbols:
+            async for pair in in_turns(wanted.symbols, AT_ONCE):
                 try:
                     found.append(master.lookup(pair.symbol, pair.exchange))
                 except SymbolNotFound as error:
                     rows.append({"symbol": pair.symbol, "exchange": pair.exchange, "error": str(error)})
             if not found:
-                text, invalid = "None of the symbols was found.", [{**row} for row in rows]
-                raise ApiError(400, ErrorCode.INVALID_INPUT, text, invalid_symbols=invalid)
+                text = "None of the symbols was found."
+                raise ApiError(400, ErrorCode.INVALID_INPUT, text, invalid_symbols=rows)
             told = await deps.quotes(account.id, found, Mode.QUOTE)
         now = deps.clock.now_ms()
-        for instrument in found:
+        async for instrument in in_turns(found, AT_ONCE):
             row: dict[str, Any] = {"symbol": instrument.symbol, "exchange": instrument.exchange}
             last = told.get(instrument)
             rows.append(row | ({"data": quote_data(last, now)} if last else {"error": "There is no price."}))

@@ -1,10 +1,12 @@
-"""Large answers in pieces, so that the loop never waits for one."""
+"""Large answers in pieces and long work in turns, so that the loop never waits for one request."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 def json_list(head: bytes, batches: Iterable[Any]) -> Iterator[bytes]:
@@ -16,6 +18,14 @@ def json_list(head: bytes, batches: Iterable[Any]) -> Iterator[bytes]:
             yield piece + rows
             piece = b","
     yield (b"" if piece == b"," else piece) + b"]}"
+
+
+async def in_turns(items: Iterable[T], at_once: int) -> AsyncIterator[T]:
+    """Everybody else has a turn after so many items."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % at_once == 0:
+            await asyncio.sleep(0)
 
 
 async def paced(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
