@@ -56,6 +56,9 @@ class Stage:
     def use_master(self, account: str, master: Master) -> None:
         self.told.append(("use", account, master.version))
 
+    def wanted(self, account: str) -> list[tuple[str, str]]:
+        return [("SBIN", "NSE"), ("GONE", "NSE")]
+
     def remove_account(self, account: str) -> None:
         self.told.append(("remove", account))
 

@@ -47,7 +47,7 @@ class Desk:
     def _ctx(self) -> Ctx:
         return Ctx(self.clock.now_ms(), bytes)
 
-    def _hand_out(self, account: str, master: Master) -> None:
+    async def _hand_out(self, account: str, master: Master) -> None:
         self.given.append((account, master.version))
 
     async def _expire(self, account: str, error: SessionExpired) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from sangam.brokers.contract import BrokerSpec, Ctx, Session
 from sangam.brokers.registry import Registry
+from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState
@@ -129,8 +130,7 @@ class Adopter:
         """Accounts of a broker share one, unless an account talks to hosts of its own (a simulator): tokens differ."""
         source = self._sources.get(name)
         if source is None:
-            hand_out = self._feed.use_master
-            source = Source(name, spec, self._masters, self._run, self._ctx, self._clock, hand_out, self._expired)
+            source = Source(name, spec, self._masters, self._run, self._ctx, self._clock, self._use, self._expired)
             if spec.simulated:
                 source.refresh()  # its market was made by this process
         return source
@@ -153,6 +153,12 @@ class Adopter:
             raise
         except BrokerError as error:
             log.warning("%s: the login cannot be checked: %s", session.account, error)
+
+    async def _use(self, account: str, master: Master) -> None:
+        """Everything is resolved again, at once: what is wanted is looked up before, off the loop."""
+        await asyncio.to_thread(master.warm, self._feed.wanted(account))
+        if account in self._joined:
+            self._feed.use_master(account, master)
 
     async def _expired(self, account: str, error: SessionExpired) -> None:
         log.error("%s: %s. Waiting for a new login.", account, error)

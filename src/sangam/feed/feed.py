@@ -108,6 +108,11 @@ class Feed:
         """A new master of an account: its wants are resolved again."""
         self._accounts[account].use(master)
 
+    def wanted(self, account: str) -> list[tuple[str, str]]:
+        """What clients ask of an account, as symbols and exchanges."""
+        feed = self._accounts.get(account)
+        return feed.wanted if feed else []
+
     # --- port.FeedPort ------------------------------------------------------------------------------------------------
 
     def want(

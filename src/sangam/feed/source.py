@@ -52,7 +52,7 @@ class Source:
         run: Run,
         ctx: Callable[[], Ctx],
         clock: Clock,
-        hand_out: Callable[[str, Master], object],
+        hand_out: Callable[[str, Master], Awaitable[object]],
         expired: Callable[[str, SessionExpired], Awaitable[object]],
     ) -> None:
         """`hand_out` is told each master by account, `expired` of a session that the broker would not have."""
@@ -65,6 +65,7 @@ class Source:
         self._hand_out = hand_out
         self._expired = expired
         self._sessions: dict[str, Session] = {}
+        self._waiting: set[str] = set()
         self._wanted_from = 0
         self._tried_at = 0
         self._trouble = ""
@@ -77,15 +78,16 @@ class Source:
         return self._standing_since(max(self._wanted_from, day_began(self._clock.now_ms())))
 
     def join(self, session: Session) -> None:
+        """The account gets the standing master where it is of today, else the next."""
         self._sessions[session.account] = session
-        if (master := self.current()) is not None:
-            self._hand_out(session.account, master)
+        self._waiting.add(session.account)
         if self._task is None:
             self._task = asyncio.create_task(self._keep(), name=f"instruments {self.name}")
         self._woken.set()
 
     def leave(self, account: str) -> None:
         self._sessions.pop(account, None)
+        self._waiting.discard(account)
 
     @property
     def deserted(self) -> bool:
@@ -121,6 +123,8 @@ class Source:
         backoff = Backoff(first=5.0, cap=300.0)
         while True:
             self._woken.clear()
+            if self._waiting and (master := self.current()) is not None:
+                await self._give(master, self._waiting)
             newest = next(reversed(self._sessions.values()), None)
             if newest is None or self._is_fresh():
                 await self._until_due()
@@ -163,18 +167,19 @@ class Source:
         except (BrokerError, MasterRejected) as error:
             self._trouble = str(error)
             log.error("%s: no new instruments: %s", self.name, error)
-            self._hand_out_all()
+            await self._give(self._masters.current(self.name), set(self._sessions))
             return False
         finally:
             self._stage, self._tried_at = "idle", began
         self._trouble = ""
         refused = ", ".join(f"{reason}: {count}" for reason, count in report.refused.items())
         log.info("%s: %d instruments (refused: %s)", report.version, report.rows, refused or "none")
-        self._hand_out_all()
+        await self._give(self._masters.current(self.name), set(self._sessions))
         return True
 
-    def _hand_out_all(self) -> None:
-        master = self._masters.current(self.name)
+    async def _give(self, master: Master | None, accounts: set[str]) -> None:
         if master is not None:
-            for account in list(self._sessions):
-                self._hand_out(account, master)
+            for account in sorted(accounts):
+                self._waiting.discard(account)
+                if account in self._sessions:
+                    await self._hand_out(account, master)

@@ -3,9 +3,9 @@
 import contextlib
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,18 +19,18 @@ from .ladder import Ladder
 from .schema import COLUMNS, FORMAT, SELECT, Row, from_row
 from .search import search
 
-CACHED = 16_384
-"""Instruments kept in memory for each kind of look-up (about 0.6 KB each)."""
+KNOWN = 16_384
+"""Answers kept in memory for each kind of look-up (about 0.6 KB each)."""
 
 CHUNK = 500
 """Rows handed out at once by `rows`: a millisecond's work."""
 
 Kind = Literal["futures", "options"]
 
-_BY_SYMBOL = f"{SELECT} WHERE symbol = :name AND exchange = :exchange"
-_BY_BRSYMBOL = f"{SELECT} WHERE brsymbol = :name AND brexchange = :exchange"
-_BY_TOKEN = f"{SELECT} WHERE token = :name AND exchange = :exchange"
-_BY_REF = f"{SELECT} WHERE id = (SELECT instrument FROM ref WHERE ref = :name AND exchange = :exchange)"  # noqa: S608
+_BY_SYMBOL = f"{SELECT} WHERE symbol = ? AND exchange = ?"
+_BY_BRSYMBOL = f"{SELECT} WHERE brsymbol = ? AND brexchange = ?"
+_BY_TOKEN = f"{SELECT} WHERE token = ? AND exchange = ?"
+_BY_REF = f"{SELECT} WHERE id = (SELECT instrument FROM ref WHERE ref = ? AND exchange = ?)"  # noqa: S608
 
 _LISTED = "listing WHERE underlying = ? AND exchange = ?"
 _EXPIRIES = f"SELECT DISTINCT expiry FROM {_LISTED} AND kind IN (?, ?, ?) AND expiry >= ? ORDER BY expiry"  # noqa: S608
@@ -39,7 +39,9 @@ _GROUP = f"(SELECT id FROM {_LISTED} AND kind = ? AND expiry = ?)"  # noqa: S608
 _STRIKES = f"SELECT strike FROM strike WHERE listing = {_GROUP}"  # noqa: S608
 _OPTION = f"{SELECT} WHERE id = (SELECT instrument FROM strike WHERE listing = {_GROUP} AND strike = ?)"  # noqa: S608
 
-_Find = Callable[[str, str], Instrument | None]
+Name = tuple[str, str]
+"""What an instrument is called, and on which exchange."""
+
 _KINDS: Mapping[Kind, tuple[str, str, str]] = {"futures": ("FUT", "", ""), "options": ("CE", "PE", "")}
 
 
@@ -61,8 +63,8 @@ class Refusals(NamedTuple):
 class Master:
     """Look-ups of one version. The file is never written again, so every answer stays true for the object's life.
 
-    All methods but `search` and `rows` take microseconds (a whole chain: a millisecond) and belong to the event loop;
-    those two use a connection of their own and belong to a thread."""
+    All methods but `search`, `warm` and `rows` take microseconds (a whole chain: a millisecond) and belong to the event
+    loop; those three use a connection of their own and belong to a thread."""
 
     def __init__(self, path: Path, version: str, made_at: int = 0, freezes: Freezes | None = None) -> None:
         """`made_at` is when the broker was asked (epoch ms). Raises sqlite3.Error when the file is absent, damaged or
@@ -77,28 +79,28 @@ class Master:
         self._path = path
         self._db = db
         self._freezes = freezes or {}
-        self._by_symbol = _cached(db, _BY_SYMBOL)
-        self._by_brsymbol = _cached(db, _BY_BRSYMBOL)
-        self._by_token = _cached(db, _BY_TOKEN, _BY_REF)
+        self._by_symbol = _Index(db, _BY_SYMBOL)
+        self._by_brsymbol = _Index(db, _BY_BRSYMBOL)
+        self._by_token = _Index(db, _BY_TOKEN, _BY_REF)
 
     # --- one instrument -----------------------------------------------------------------------------------------------
 
     def lookup(self, symbol: str, exchange: str) -> Instrument:
         """The instrument of a unified symbol and exchange code; SymbolNotFound when there is none."""
-        instrument = self._by_symbol(symbol, exchange)
+        instrument = self._by_symbol.find((symbol, exchange))
         if instrument is None:
             raise SymbolNotFound(symbol, exchange)
         return instrument
 
     def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None:
         """The instrument that the broker calls so."""
-        return self._by_brsymbol(brsymbol, brexchange)
+        return self._by_brsymbol.find((brsymbol, brexchange))
 
     def by_token(self, token: str, exchange: str) -> Instrument | None:
         """The instrument of a broker's token in a unified exchange.
 
         A part of a compound token (the exchange's own number, an ISIN) does as well where it can mean only one."""
-        return self._by_token(token, exchange)
+        return self._by_token.find((token, exchange))
 
     def option(
         self, underlying: str, exchange: str, expiry: date, strike: float, right: InstrumentType
@@ -159,6 +161,11 @@ class Master:
             rows = search(db, query, exchange, limit)
         return [from_row(row) for row in rows]
 
+    def warm(self, symbols: Iterable[Name]) -> None:
+        """Look these up, so that many at once cost the event loop nothing."""
+        with contextlib.closing(_connect(self._path)) as db:
+            self._by_symbol.warm(db, symbols)
+
     def rows(self, exchange: str | None = None) -> Iterator[list[Row]]:
         """Every row of symtoken, or of one exchange, in chunks; columns as `schema.NAMES`."""
         where, values = (" WHERE exchange = ?", (exchange,)) if exchange else ("", ())
@@ -184,14 +191,27 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
 
 
-def _cached(db: sqlite3.Connection, *queries: str) -> _Find:
-    return lru_cache(maxsize=CACHED)(partial(_find, db, queries))
+class _Index:
+    """Look-ups by one kind of name; the first query that knows it answers. Answers are kept, the oldest go first."""
 
+    def __init__(self, db: sqlite3.Connection, *queries: str) -> None:
+        self._db = db
+        self._queries = queries
+        self._known: dict[Name, Instrument | None] = {}
 
-def _find(db: sqlite3.Connection, queries: tuple[str, ...], name: str, exchange: str) -> Instrument | None:
-    """What the first query that knows it finds."""
-    for query in queries:
-        row = db.execute(query, {"name": name, "exchange": exchange}).fetchone()
-        if row is not None:
-            return from_row(row)
-    return None
+    def find(self, name: Name) -> Instrument | None:
+        try:
+            return self._known[name]
+        except KeyError:
+            if len(self._known) >= KNOWN:
+                del self._known[next(iter(self._known))]
+            found = self._known[name] = self._read(self._db, name)
+            return found
+
+    def warm(self, db: sqlite3.Connection, names: Iterable[Name]) -> None:
+        """Safe in any thread."""
+        self._known.update({name: self._read(db, name) for name in islice(names, KNOWN)})
+
+    def _read(self, db: sqlite3.Connection, name: Name) -> Instrument | None:
+        found = next((row for query in self._queries if (row := db.execute(query, name).fetchone())), None)
+        return from_row(found) if found is not None else None
