@@ -238,11 +238,6 @@ class AccountFeed:
         """What clients ask for, as symbols and exchanges."""
         return [(split_depth_suffix(want.symbol)[0], want.key.exchange) for want in self._wants.values()]
 
-    @property
-    def wanted(self) -> list[tuple[str, str]]:
-        """What clients ask for, as symbols and exchanges."""
-        return [(split_depth_suffix(want.symbol)[0], want.key.exchange) for want in self._wants.values()]
-
     # --- session and master -------------------------------------------------------------------------------------------
 
     async def open(self, session: Session, master: Master | None) -> None:
