@@ -104,6 +104,19 @@ async def test_quotes_of_a_symbol_that_nobody_streams(tmp_path: Path) -> None:
         assert (await ask("symbol", "NOPE")).status_code == 404
 
 
+async def test_holidays_of_ones_own(tmp_path: Path) -> None:
+    day = {"date": "2027-01-26", "description": "Republic Day", "closed": ["equity"]}
+    (tmp_path / "holidays.json").write_text(json.dumps({"days": [day]}))
+    async with house(tmp_path) as app, httpx.AsyncClient(trust_env=False) as rest:
+        assert app.run is not None
+        reply = await rest.post(f"{app.run.api_url}/api/v1/market/holidays", json={"year": 2027})
+        assert [row["description"] for row in reply.json()["data"]] == ["Republic Day"]
+    (tmp_path / "holidays.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"holidays\.json cannot be read"):
+        async with house(tmp_path):
+            pass
+
+
 async def test_a_revoked_key_loses_its_open_sockets(tmp_path: Path) -> None:
     async with house(tmp_path) as app:
         made = await admin(app, tmp_path, "key/create", user="demo")
