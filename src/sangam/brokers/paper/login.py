@@ -35,4 +35,4 @@ def _client_id(session: Session, ctx: Ctx) -> Operation[str]:
     return str(data["client_id"])
 
 
-LOGIN = Login(fields=(LoginField("access_token", "Access token"),), check=_client_id)
+LOGIN = Login(fields=(LoginField("access_token", "Access token", daily=True),), check=_client_id)
