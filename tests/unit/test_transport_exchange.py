@@ -20,6 +20,7 @@ from tests.toy_broker import toy_spec
 from sangam.brokers.contract import Request
 from sangam.model.clock import SystemClock
 from sangam.model.errors import BrokerError, NotSent, Unknown
+from sangam.transport import exchange
 from sangam.transport.exchange import Lost, Unreachable
 from sangam.transport.http import HttpDriver, HttpTiming
 
@@ -268,3 +269,19 @@ async def test_a_read_is_repeated_once_where_the_connection_broke_before_an_answ
     assert isinstance(error, Unknown)
     assert isinstance(error, Lost) == (step in REPEATED)
     assert server.connections == (2 if step in REPEATED else 1)
+
+
+async def test_a_reply_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(10_000):
+            writer.write(b"400\r\n" + b"x" * 1024 + b"\r\n")
+            await writer.drain()
+
+    monkeypatch.setattr(exchange, "MAX_REPLY", 100_000)
+    async with raw(pour) as server:
+        error = await outcome(server.port, get())
+    assert isinstance(error, Unknown)
+    assert "more than anybody reads" in str(error)
+    assert server.connections == 1

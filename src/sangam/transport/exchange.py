@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -11,6 +11,16 @@ from sangam.brokers.contract import WireRequest
 from sangam.model.errors import NotSent, Unknown
 
 CONNECT_TIMEOUT = 5.0
+MAX_REPLY = 256 * 1024 * 1024
+"""Bytes, unpacked: several times the largest instrument file there is."""
+
+
+class Answer(NamedTuple):
+    """A whole reply; header names in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
 
 
 class Unreachable(NotSent):
@@ -46,7 +56,7 @@ class _Journey:
             self.answered = True
 
 
-async def exchange(client: httpx.AsyncClient, wire: WireRequest, seconds: float, title: str) -> httpx.Response:
+async def exchange(client: httpx.AsyncClient, wire: WireRequest, seconds: float, title: str) -> Answer:
     """Send the request and read the whole reply within `seconds`.
 
     Raises Unreachable where no byte can have left, Lost where the connection broke before an answer, and Unknown for
@@ -56,15 +66,25 @@ async def exchange(client: httpx.AsyncClient, wire: WireRequest, seconds: float,
     connect = min(CONNECT_TIMEOUT, seconds / 2)
     timeout = httpx.Timeout(seconds, connect=connect, pool=connect)
     try:
-        async with asyncio.timeout(seconds):
-            return await client.request(
+        async with (
+            asyncio.timeout(seconds),
+            client.stream(
                 wire.method,
                 wire.url,
                 headers=dict(wire.headers),
                 content=wire.content or None,
                 timeout=timeout,
                 extensions={"trace": journey},
-            )
+            ) as response,
+        ):
+            content = bytearray()
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MAX_REPLY:
+                    raise Unknown(
+                        f"{title} answers {wire.method} {urlsplit(wire.url).path} with more than anybody reads"
+                    )
+            return Answer(response.status_code, response.headers, bytes(content))
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         parts = urlsplit(wire.url)
         text = str(error) or type(error).__name__

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 
 from sangam.brokers.contract import BrokerSpec, Ctx, Operation, Request, Session
@@ -20,7 +19,7 @@ from sangam.model.errors import BrokerError
 
 from .conduct import Conduct
 from .encoding import base_url, decode, encode
-from .exchange import Lost, Unreachable, exchange
+from .exchange import Answer, Lost, Unreachable, exchange
 from .pools import Pools
 from .sharing import Flights
 from .trace import Trace
@@ -63,7 +62,7 @@ class _Caller:
 @dataclass
 class _Outcome:
     payload: Any = None
-    response: httpx.Response | None = None
+    answer: Answer | None = None
     error: BrokerError | None = None
 
 
@@ -134,10 +133,10 @@ class HttpDriver:
             return (await self._call(caller, request)).payload
         key = msgspec.msgpack.encode((caller.session, caller.urgent, request), enc_hook=dict)
         outcome, own = await self._flights.join(key, lambda: self._call(caller, request))
-        if own or outcome.response is None:
+        if own or outcome.answer is None:
             return outcome.payload
         self.trace.shared[caller.spec.name] += 1
-        return _read(caller.spec, request, outcome.response)  # its own copy: payloads may be changed by who gets them
+        return _read(caller.spec, request, outcome.answer)  # its own copy: payloads may be changed by who gets them
 
     async def _call(self, caller: _Caller, request: Request) -> _Outcome:
         """One request, repeated once if that is harmless and may help."""
@@ -163,8 +162,8 @@ class HttpDriver:
         outcome = _Outcome()
         try:
             wire = encode(spec, session, request, self.ctx())
-            outcome.response = await exchange(client, wire, ends - started, spec.title)
-            outcome.payload = _read(spec, request, outcome.response)
+            outcome.answer = await exchange(client, wire, ends - started, spec.title)
+            outcome.payload = _read(spec, request, outcome.answer)
             return outcome
         except BrokerError as error:
             outcome.error = error
@@ -177,9 +176,9 @@ class HttpDriver:
     def _after(
         self, caller: _Caller, conduct: Conduct, request: Request, host: str, outcome: _Outcome, started: float
     ) -> None:
-        response, error = outcome.response, outcome.error
-        status = response.status_code if response is not None else None
-        headers = response.headers if response is not None else {}
+        answer, error = outcome.answer, outcome.error
+        status = answer.status if answer is not None else None
+        headers = answer.headers if answer is not None else {}
         conduct.settle(caller.session, request, host, status=status, headers=headers, error=error)
         if status is not None or error is not None:
             seconds = self._clock.monotonic() - started
@@ -192,5 +191,5 @@ class HttpDriver:
         return self._conducts[key]
 
 
-def _read(spec: BrokerSpec, request: Request, response: httpx.Response) -> Any:
-    return spec.check(request, decode(request, response.status_code, response.headers, response.content))
+def _read(spec: BrokerSpec, request: Request, answer: Answer) -> Any:
+    return spec.check(request, decode(request, answer.status, answer.headers, answer.content))
