@@ -29,9 +29,13 @@ class Gate:
             self.stranger(request)
             raise ApiError(403, ErrorCode.INVALID_TOKEN, INVALID_KEY) from None
         _count(self._limit, identity.key_id)
-        if scope is not None and not identity.may(scope):
-            raise ApiError(403, ErrorCode.INSUFFICIENT_PERMISSION, f"This API key lacks the scope '{scope}'.")
+        if scope is not None:
+            self.require(identity, scope)
         return identity
+
+    def require(self, identity: Identity, scope: Scope) -> None:
+        if not identity.may(scope):
+            raise ApiError(403, ErrorCode.INSUFFICIENT_PERMISSION, f"This API key lacks the scope '{scope}'.")
 
     def account(self, wanted: Keyed, request: Request, *, greeks: bool = False) -> AccountInfo:
         """The account a data request means. Greeks have a rate of their own besides."""
