@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from tests.feed_rig import ACCOUNT, Rig, feed_rig
+from tests.feed_rig import ACCOUNT, FAST, Rig, feed_rig
 from tests.support import wait_for
 from tests.toy_broker import toy_instrument
 
@@ -84,6 +85,17 @@ async def test_a_streaming_price_is_not_asked_for(driver: Driver) -> None:
         found = await desk.quotes(ACCOUNT, [SBIN, TCS], Mode.DEPTH)  # the stream tells no book
         assert [found[one].fields["ltp"] for one in (SBIN, TCS)] == [7.0, 7.0]
         assert driver.asked == ["SBIN,TCS"]
+        await desk.close()
+
+
+async def test_the_price_of_a_stale_stream_is_asked_for(driver: Driver) -> None:
+    async with feed_rig(data=DATA, timing=replace(FAST, stale_after=0.1)) as rig:
+        await rig.login()
+        await rig.streaming("SBIN", Mode.LTP, 5.0)
+        await rig.state(AccountState.STALE)
+        desk = market(rig, driver)
+        assert (await desk.quotes(ACCOUNT, [SBIN], Mode.LTP))[SBIN].fields["ltp"] == 7.0
+        assert driver.asked == ["SBIN"]
         await desk.close()
 
 
