@@ -1,9 +1,9 @@
-"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout rest nats life replay``."""
+"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout rest nats life masters replay``."""
 
 import sys
 from importlib.metadata import version
 
-from . import audit, decode, fanout, life, nats
+from . import audit, decode, fanout, life, masters, nats
 from .fanout import Figures, Load
 from .machine import describe, raise_file_limit
 from .report import Report, Section
@@ -127,6 +127,33 @@ def nats_part(report: Report, measured: Measured) -> None:
     report.part(Section("Beside nats-server's WebSocket: same run, same message", (*FANOUT, "CPU ratio")), beside)
 
 
+def masters_part(report: Report) -> None:
+    found: list[masters.Lookups] = []
+
+    def refreshed(section: Section) -> None:
+        calm, busy, refresh, looked_up = masters.measure()
+        found.append(looked_up)
+        section.note = f"{refresh.rows:,} rows while {masters.LOAD.name} stream; {refresh.trouble}".rstrip("; ")
+        section.add("download, parse, validate, store, switch", f"{refresh.seconds:.1f} s", "")
+        section.add("of it in the child", f"{refresh.reading:.1f} s", "8 s")
+        section.add("loop lag meanwhile, p99", f"{refresh.lag_p99:.1f} ms", "5 ms")
+        section.add("delay of every update meanwhile, p99", f"{busy.every_p99:.1f} ms", "")
+        section.add("the same without a refresh", f"{calm.every_p99:.1f} ms", "")
+        section.add("updates lost", f"{busy.lost:,}", "0")
+
+    def looked_up(section: Section) -> None:
+        (told,) = found
+        section.add("look-up, known", f"{told.warm:.2f} µs", "2 µs")
+        section.add("look-up, new", f"{told.cold:.0f} µs", "100 µs")
+        section.add("option chain, 41 strikes", f"{told.chain / 1000:.1f} ms", "")
+        for query, took in told.searches.items():
+            section.add(f"search `{query}`, at most 500", f"{took:.1f} ms", "20 ms")
+
+    report.part(Section("A new master beside the stream", ("the largest broker's", "measured", "budget")), refreshed)
+    if found:
+        report.part(Section("Looking up and searching", ("in 270,000 instruments", "measured", "budget")), looked_up)
+
+
 def start_part(section: Section) -> None:
     seconds, megabytes = life.start_to_first_tick()
     section.add("start to a client's first tick", f"{seconds:.2f} s", "3 s")
@@ -134,7 +161,7 @@ def start_part(section: Section) -> None:
 
 
 def main(parts: list[str]) -> None:
-    chosen = set(parts or ("decode", "fanout", "rest", "nats", "life", "replay"))
+    chosen = set(parts or ("decode", "fanout", "rest", "nats", "life", "masters", "replay"))
     raise_file_limit()
     facts = describe() | {name: version(name) for name in LIBRARIES}
     report = Report({name: value if name not in LIBRARIES else f"{name} {value}" for name, value in facts.items()})
@@ -148,6 +175,8 @@ def main(parts: list[str]) -> None:
         report.part(Section("Memory per client", ("clients", "KB each", "budget")), memory_part)
     if "life" in chosen:
         report.part(Section("Start", ("embedded market, empty home", "measured", "budget")), start_part)
+    if "masters" in chosen:
+        masters_part(report)
     if not parts:
         report.save()
 

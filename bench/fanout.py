@@ -14,7 +14,7 @@ from typing import Any
 from tests.server_process import ServerProcess
 
 from . import audit, nats
-from .machine import Child, cpu_seconds, layout, pinned, resident_bytes, until
+from .machine import Child, Cores, cpu_seconds, layout, pinned, resident_bytes, until
 
 QUIET = 0.3
 EXCHANGE = "NSE"
@@ -83,6 +83,7 @@ class Bench:
     ticker: Child
     key: str
     folder: Path
+    sink_cores: list[Cores]
 
     def run(self, load: Load, meanwhile: Callable[[], object] = lambda: None) -> Figures:
         """`meanwhile` is called when the data begins."""
@@ -91,7 +92,7 @@ class Bench:
             meanwhile()
             return self.ticker.ask({**order, "log": log})
 
-        with sinks(load, "sangam", self.server.ws_port, self.key) as children:
+        with sinks(load, "sangam", self.server.ws_port, self.key, self.sink_cores) as children:
             until(lambda: self.ticker.ask({"do": "state"})["carried"] >= load.symbols, "the broker's subscriptions")
             log = str(self.folder / "sent")
             order = {"do": "go", "symbols": load.symbols, "rate": load.rate, "seconds": load.seconds, "hot": load.hot}
@@ -110,12 +111,15 @@ class Bench:
 
 
 @contextmanager
-def bench(symbols: int) -> Iterator[Bench]:
-    """`sangam serve` on one core with an account of the prepared broker."""
+def bench(symbols: int, rows: int = 0, cores: int = 1) -> Iterator[Bench]:
+    """`sangam serve` on one core (or two) with an account of the prepared broker, whose instruments file has so many
+    `rows` besides the symbols that stream."""
     core, others = layout()
+    if cores == 2 and len(others) > 2:
+        core |= others.pop()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sangam-bench-")))
-        ticker = stack.enter_context(Child("ticker", {"symbols": names(symbols)}, others[0]))
+        ticker = stack.enter_context(Child("ticker", {"symbols": names(symbols), "rows": rows}, others[0]))
         urls = ticker.hear()
         server = stack.enter_context(ServerProcess(folder / "home", LOG_LEVEL="WARNING", API_RATE_LIMIT="1000000"))
         hosts = [word for name, url in urls.items() for word in ("--host", f"{name}={url}")]
@@ -124,14 +128,13 @@ def bench(symbols: int) -> Iterator[Bench]:
         key = server.create_key("--label", "bench")
         with pinned(core):
             server.start()
-        yield Bench(server, ticker, key, folder)
+        yield Bench(server, ticker, key, folder, others[1:])
 
 
 @contextmanager
-def sinks(load: Load, wire: str, port: int, key: str) -> Iterator[list[Child]]:
+def sinks(load: Load, wire: str, port: int, key: str, cores: list[Cores] | None = None) -> Iterator[list[Child]]:
     """The clients, spread over the load's cores and logged in."""
-    _, others = layout()
-    cores = others[1:]
+    cores = cores or layout()[1][1:]
     config = {
         "wire": wire,
         "port": port,

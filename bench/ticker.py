@@ -1,7 +1,8 @@
 """The broker's side of the load: Kite's REST and ticker wire (brokers/zerodha.md 6, 7), bytes prepared beforehand.
 
-It shares nothing with our codec or simulator. First line in: ``{"symbols": […]}``; it answers with
-its URLs. Then ``go`` (symbols, rate, seconds, hot), ``script`` (recorded ticks), ``reset`` and ``state``."""
+It shares nothing with our codec or simulator. First line in: ``{"symbols": […], "rows": n}``, the rows being ballast of
+its instruments file; it answers with its URLs. Then ``go`` (symbols, rate, seconds, hot), ``script`` (recorded ticks),
+``reset`` and ``state``."""
 
 import array
 import asyncio
@@ -18,7 +19,7 @@ from typing import Any
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
-from . import stamp
+from . import listing, stamp
 
 COLUMNS = (
     "instrument_token,exchange_token,tradingsymbol,name,last_price,expiry,strike,tick_size,lot_size,instrument_type,"
@@ -34,12 +35,12 @@ def token_of(number: int) -> int:
     return (FIRST_CODE + number) << 8 | 1
 
 
-def dump(symbols: list[str]) -> bytes:
+def dump(symbols: list[str], more: int) -> bytes:
     rows = (
         f"{token_of(number)},{FIRST_CODE + number},{symbol},BENCH {number},0,,0,0.05,1,EQ,NSE,NSE"
         for number, symbol in enumerate(symbols)
     )
-    return "\n".join((COLUMNS, *rows, "")).encode()
+    return "\n".join((COLUMNS, *rows, *listing.rows(more), "")).encode()
 
 
 def packet(token: int) -> bytearray:
@@ -184,8 +185,8 @@ class Ticker:
                 one.transport.underlying_transport.abort()
 
 
-def serve_rest(symbols: list[str]) -> ThreadingHTTPServer:
-    content = dump(symbols)
+def serve_rest(symbols: list[str], more: int) -> ThreadingHTTPServer:
+    content = dump(symbols, more)
     profile = json.dumps({"status": "success", "data": {"user_id": "BENCH1", "user_name": "Bench"}}).encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -209,7 +210,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     config = json.loads(sys.stdin.readline())
     ticker = Ticker(config["symbols"])
-    rest = serve_rest(ticker.symbols)
+    rest = serve_rest(ticker.symbols, config["rows"])
     server = await ws_create_server(lambda _: Socket(ticker), "127.0.0.1", 0, enable_auto_ping=False)
     heart = asyncio.create_task(ticker.pulse())
     stream = server.sockets[0].getsockname()[1]
