@@ -1,9 +1,9 @@
 """Greeks of options by Black-76 (specs: REST contract, 7.3 and 7.4)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -23,12 +23,15 @@ from .gate import Gate, concerning
 from .requests import Greeks, GreeksOf, GreeksTerms, ManyGreeks
 from .underlying import expiry_ms, find_quoted
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 YEAR_MS = black76.DAYS * 86_400_000
 DAY_MS = 86_400_000
 
 
 class _Option(NamedTuple):
-    """What one result is made of. `pair` are the call and put at the money, which tell the forward."""
+    """What one result is made of; `spot` tells its underlying's price."""
 
     instrument: Instrument
     base: str
@@ -73,7 +76,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
         """One for each wanted option, in order: the figures, or why there are none. All prices come in two calls."""
         master = deps.master(account.id)
         today = deps.today()
-        options = [_attempt(lambda one=one: _find(master, one, today)) for one in wanted]
+        options = [_attempt(_find, master, one, today) for one in wanted]
         good = [option for option in options if isinstance(option, _Option)]
         asked = [instrument for option in good for instrument in (option.instrument, option.spot)]
         told = dict(await deps.quotes(account.id, asked, Mode.QUOTE)) if asked else {}
@@ -105,10 +108,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
                 **greek_data(option.instrument, premium, ahead, left / YEAR_MS, rate / 100),
             }
 
-        return [
-            _attempt(lambda option=option: figures(option)) if isinstance(option, _Option) else option
-            for option in options
-        ]
+        return [_attempt(figures, option) if isinstance(option, _Option) else option for option in options]
 
     return router
 
@@ -186,10 +186,10 @@ def _pair(master: Master, option: _Option, told: Mapping[Instrument, Last]) -> t
     return (call, put) if call and put else None
 
 
-def _attempt(make: Any) -> Any:
+def _attempt(make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | SangamError:
     """Its value, or the error that it raised."""
     try:
-        return make()
+        return make(*args, **kwargs)
     except SangamError as error:
         return error
 
