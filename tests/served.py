@@ -10,6 +10,7 @@ from tests.house import FIELDS, House
 from sangam.accounts.admin import ensure_admin_key
 from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
+from sangam.api.logins import make_login_router
 from sangam.brokers.contract import Candle
 from sangam.instruments.master import Master
 from sangam.model.calendar import Calendar
@@ -57,6 +58,7 @@ class Served:
                 greeks_rate_limit=3,
             )
         )
+        self.app.include_router(make_login_router(house.desk, house.clock, secure=False))
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://sangam")
 

@@ -31,7 +31,8 @@ _PATTERNS = (
     ),
     (re.compile(r"(?i)\b(bearer|basic|enctoken|token)(\s+)[\w.~+/:=-]{16,}"), rf"\1\2{MASK}"),
     (re.compile(rf"(?i)(?<![a-z])({_NAMES})({_BETWEEN})[^\s\"'&,;}}\\]+"), rf"\1\2{MASK}"),
-    (re.compile(r"(?i)([?&]token=)[^\s\"'&]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)([?&](?:token|ticket|state|code|auth_?code)=)[^\s\"'&]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)(/callback(?:/[\w.-]+)?\?)[^\s\"']+"), rf"\1{MASK}"),
     (re.compile(r"(://[^\s:/@]*:)[^\s/@]+@"), rf"\1{MASK}@"),
 )
 
