@@ -1,7 +1,9 @@
 """Every row of real Kite dumps either loads or is refused with a counted reason (traps: see the data's INDEX.md)."""
 
+import csv
+import io
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from tests.support import shared_data
 
 from sangam.brokers.contract import RowRefused
 from sangam.brokers.zerodha import SPEC
-from sangam.instruments import Masters
+from sangam.instruments import Master, Masters
+from sangam.instruments.build import Checks, build
 from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.errors import MasterRejected
@@ -94,3 +97,68 @@ async def test_a_real_dump_becomes_a_master_and_a_bad_one_does_not(tmp_path: Pat
     with pytest.raises(MasterRejected, match="looks cut off"):
         await masters.refresh(SPEC, [shared_data("zerodha", "mocks", "instruments_all.csv").read_bytes()])
     assert masters.current("zerodha") is master
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("instruments_nfo_bfo.csv",),
+        ("instruments_fno_underlyings_2024.csv",),
+        ("mocks", "instruments_all.csv"),
+        ("mocks", "instruments_nse.csv"),
+    ],
+    ids="/".join,
+)
+def test_every_row_is_stored_or_counted(tmp_path: Path, parts: tuple[str, ...]) -> None:
+    content = shared_data("zerodha", *parts).read_bytes()
+    lines = sum(1 for row in csv.reader(io.StringIO(content.decode(), newline="")) if row) - 1
+    checks = Checks()
+    assert sum(1 for _ in checks.passed(SPEC.instruments.parse([content]))) == checks.rows
+    assert checks.rows + checks.refused.total() == lines
+    assert set(checks.refused) <= {"unreadable expiry"}
+
+
+async def test_options_of_a_real_dump(tmp_path: Path) -> None:
+    masters = Masters(tmp_path, CLOCK)
+    await masters.refresh(SPEC, [shared_data("zerodha", "instruments_nfo_bfo.csv").read_bytes()])
+    master = masters.current("zerodha")
+    assert master is not None
+    expiries = master.expiries("NIFTY", "NFO", "options", since=date(2026, 8, 18))
+    assert expiries[:3] == [date(2026, 8, 18), date(2026, 8, 25), date(2026, 9, 1)]
+    assert master.expiries("NIFTY", "NFO", "futures") == [date(2026, 8, 25), date(2026, 9, 29), date(2026, 10, 27)]
+    strikes = master.strikes("NIFTY", "NFO", expiries[0])
+    assert (len(strikes), strikes[0], strikes[-1]) == (105, 22000.0, 27200.0)
+    chain = master.chain("NIFTY", "NFO", expiries[0], 24_362.35, 10)
+    assert [rung.strike for rung in chain] == [23850.0 + 50 * step for step in range(21)]
+    assert all(rung.ce and rung.pe for rung in chain)
+    assert all(master.freeze_quantity(rung.ce) == 1800 for rung in chain if rung.ce)
+    option = chain[10].ce
+    assert option is not None
+    assert [master.by_token(part, "NFO") for part in option.token.split("::::")] == [option] * 2
+    assert master.by_token(option.token.split("::::")[1], "BFO") is None
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("nifty 24350 ce", "NIFTY18AUG2624350CE"),
+        ("24350ce nifty", "NIFTY18AUG2624350CE"),
+        ("NIFTY2681824350CE", "NIFTY18AUG2624350CE"),
+        ("banknifty fut", "BANKNIFTY25AUG26FUT"),
+        ("bank fut", "BANKINDIA25AUG26FUT"),
+        ("relianc", "RELIANCE25AUG26FUT"),
+        ("m&m fut", "M&M25AUG26FUT"),
+        ("ashokley 172.5", "ASHOKLEY25AUG26172.5CE"),
+        ("NIFTY26AUGFUT", "NIFTY25AUG26FUT"),
+        ("SENSEX27AUG2675000PE", "SENSEX27AUG2675000PE"),
+    ],
+)
+def test_a_real_dump_is_searched(real_master: Master, query: str, first: str) -> None:
+    assert [instrument.symbol for instrument in real_master.search(query, limit=1)] == [first]
+
+
+@pytest.fixture(scope="module")
+def real_master(tmp_path_factory: pytest.TempPathFactory) -> Master:
+    path = tmp_path_factory.mktemp("real") / "zerodha.db"
+    build(SPEC.instruments.parse, [shared_data("zerodha", "instruments_nfo_bfo.csv").read_bytes()], path)
+    return Master(path, path.stem)

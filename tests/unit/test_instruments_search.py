@@ -81,6 +81,7 @@ def test_words_are_anded_over_symbol_and_name(master: Master) -> None:
 
 
 def test_the_brokers_own_names_of_derivatives_are_known(master: Master) -> None:
+    assert found(master, "nifty26nov24000ce") == ["NIFTY24NOV2624000CE"]
     assert found(master, "NIFTY26NOV")[0] == "NIFTY24NOV26FUT"
     assert found(master, "RELIANCE26DEC") == found(master, "RELIANCE29DEC26")
 
@@ -130,7 +131,7 @@ def is_meant(row: Instrument, words: list[str]) -> bool:
     held = [
         row.instrument_type == word if word in rights else any(word in text for text in texts(row)) for word in words
     ]
-    if all(held) or (len(words) == 1 and row.symbol == words[0]):
+    if all(held) or (len(words) == 1 and words[0] in (row.symbol, row.brsymbol)):
         return True
     if held.count(False) != 1 or not row.strike:
         return False

@@ -1,8 +1,8 @@
 """Search over a master: the words of a query are and-ed, each found in a symbol or a name, or as an option's strike.
 
 The few thousand lines of `listing` are read in whole; options are reached through the group they belong to, so that the
-quarter of a million of them costs nothing. Ranked: the exact symbol, an underlying of that name, a symbol that begins
-so, a name that has a word that does, the rest; the nearest expiry first; options after all else."""
+quarter of a million of them costs nothing. Ranked: the exact symbol (ours or the broker's), an underlying of that name,
+a symbol that begins so, a name with a line that does, the rest; the nearest expiry first; options after all else."""
 
 import re
 import sqlite3
@@ -28,7 +28,8 @@ _CLASS = """CASE WHEN l.underlying = :first THEN 0
     WHEN instr(l.words, char(10) || :first) THEN 2 ELSE 3 END"""
 _ORDER = "l.expiry, length(l.underlying), l.underlying, l.exchange, l.kind"
 
-_EXACT = f"SELECT {_ROW} FROM symtoken s WHERE s.symbol = :first {{where}} ORDER BY s.id LIMIT :limit"  # noqa: S608
+_EXACT = f"""SELECT {_ROW} FROM symtoken s WHERE (s.symbol = :first OR s.brsymbol = :first) {{where}}
+    ORDER BY s.id LIMIT :limit"""  # noqa: S608
 _BEGINS = f"""SELECT {_ROW} FROM symtoken s WHERE s.symbol > :first AND s.symbol < :first || char(1114111) {{where}}
     ORDER BY s.symbol LIMIT :limit"""  # noqa: S608
 _SINGLES = f"""SELECT {_ROW} FROM listing l CROSS JOIN symtoken s ON s.id = l.instrument
