@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     websocket_port: Port = 8765
     zmq_host: str = "127.0.0.1"
     zmq_port: Port = 5555
+    legacy_zmq_ingress: bool = False
     alert_webhook: SecretStr | None = None
     host_server: Annotated[str, AfterValidator(_whole_url)] = ""
     tls_cert: File | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+import zmq
 from tests.support import wait_for
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -184,3 +185,25 @@ async def test_one_home_serves_one_process(tmp_path: Path) -> None:
     async with house(tmp_path):
         with pytest.raises(ConfigError, match="in use"):
             Home(tmp_path).lock()
+
+
+async def test_prices_from_outside_are_heard_by_those_who_name_them(tmp_path: Path) -> None:
+    async with house(tmp_path, legacy_zmq_ingress=True, zmq_port=0) as app, client(app) as socket:
+        subscribe = {"action": "subscribe", "symbol": "SBIN", "exchange": "NSE", "mode": 1, "account": "external"}
+        await socket.send(json.dumps(subscribe))
+        assert (await told(socket, "subscribe"))["status"] == "success"
+        with zmq.Context() as context, context.socket(zmq.PUB) as publisher:
+            publisher.setsockopt(zmq.LINGER, 0)
+            assert app.ingress is not None
+            publisher.connect(app.ingress.endpoint)
+            heard = asyncio.create_task(told(socket, "market_data"))
+            while not heard.done():
+                publisher.send_multipart([b"NSE_SBIN_LTP", b'{"ltp":123.5}'])
+                await asyncio.wait([heard], timeout=0.05)
+        tick = heard.result()
+        assert (tick["broker"], tick["data"]["ltp"]) == ("external", 123.5)
+        assert app.demo is not None
+        assert "external" not in str(await health(app, app.demo.api_key))
+    async with house(tmp_path) as app, client(app) as socket:
+        await socket.send(json.dumps(subscribe))
+        assert json.loads(await socket.recv())["code"] == "INVALID_PARAMETERS"

@@ -8,11 +8,12 @@ from functools import partial
 from sangam.accounts.accounts import Accounts
 from sangam.bus.feed_server import FeedServer
 from sangam.bus.wire import Keys
-from sangam.feed.feed import Feed
+from sangam.feed.port import Served
 from sangam.model.clock import Clock
 from sangam.settings import Settings
 from sangam.store.home import Home
 
+from .front import Doors
 from .part import Standing, Task, main
 from .server import App
 
@@ -21,9 +22,15 @@ class Elsewhere(FeedServer):
     """Gateways in other processes; the port they listen on was chosen before."""
 
     def __init__(
-        self, feed: Feed, accounts: Accounts, brokers: list[str], settings: Settings, clock: Clock, *, task: Task
+        self, feed: Served, accounts: Accounts, brokers: list[str], settings: Settings, clock: Clock, *, task: Task
     ) -> None:
-        super().__init__(feed, clock, brokers=brokers, keys=partial(_known, accounts), used=accounts.keys.used)
+        super().__init__(
+            feed,
+            clock,
+            brokers=brokers,
+            keys=partial(_known, accounts, Doors(accounts, settings)),
+            used=accounts.keys.used,
+        )
         self.sink = self
         self._task = task
         self._port = settings.websocket_port
@@ -44,8 +51,8 @@ class Elsewhere(FeedServer):
         self.close()
 
 
-def _known(accounts: Accounts) -> Keys:
-    identities = {digest: accounts.identity(key) for digest, key in accounts.keys.good().items()}
+def _known(accounts: Accounts, doors: Doors) -> Keys:
+    identities = {digest: doors.identity(key) for digest, key in accounts.keys.good().items()}
     return Keys(accounts.keys.pepper, identities)
 
 

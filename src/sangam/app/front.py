@@ -5,13 +5,17 @@ import ssl
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+import msgspec
+
 from sangam.accounts.accounts import Accounts
-from sangam.feed.feed import Feed
-from sangam.feed.port import Sink
+from sangam.feed.external import EXTERNAL
+from sangam.feed.port import Served, Sink
 from sangam.gateway.server import Gateway
 from sangam.gateway.settings import GatewaySettings
 from sangam.model.clock import Clock
+from sangam.model.enums import Scope
 from sangam.model.errors import ConfigError
+from sangam.model.identity import AccountInfo, Identity
 from sangam.settings import Settings
 
 
@@ -33,20 +37,41 @@ class Front(Protocol):
     async def stop(self) -> None: ...
 
 
-MakeFront = Callable[[Feed, Accounts, list[str], Settings, Clock], Front]
+MakeFront = Callable[[Served, Accounts, list[str], Settings, Clock], Front]
 """From the feed, the accounts and the brokers' names."""
+
+
+class Doors:
+    """Whom a key names at the WebSocket: beside the user's accounts the house's `external` one, where it is open."""
+
+    def __init__(self, accounts: Accounts, settings: Settings) -> None:
+        self._accounts = accounts
+        self._external = settings.legacy_zmq_ingress
+
+    def authenticate(self, api_key: str) -> Identity:
+        return self._with_external(self._accounts.authenticate(api_key))
+
+    def identity(self, key_id: str) -> Identity:
+        return self._with_external(self._accounts.identity(key_id))
+
+    def _with_external(self, identity: Identity) -> Identity:
+        if not self._external or not identity.may(Scope.DATA):
+            return identity
+        external = AccountInfo(EXTERNAL, identity.user, EXTERNAL)
+        return msgspec.structs.replace(identity, accounts=(*identity.accounts, external))
 
 
 class Here(Gateway):
     """A gateway in this process: the feed is a function call away."""
 
-    def __init__(self, feed: Feed, accounts: Accounts, brokers: list[str], settings: Settings, clock: Clock) -> None:
-        super().__init__(feed, accounts.authenticate, brokers=brokers, settings=gateway_settings(settings), clock=clock)
+    def __init__(self, feed: Served, accounts: Accounts, brokers: list[str], settings: Settings, clock: Clock) -> None:
+        doors = Doors(accounts, settings)
+        super().__init__(feed, doors.authenticate, brokers=brokers, settings=gateway_settings(settings), clock=clock)
         self.sink = self.hub
         self._told = settings
         here = asyncio.get_running_loop()
         accounts.keys.on_revoked(lambda key: here.call_soon_threadsafe(self.revoke, key))
-        accounts.on_change(lambda user: here.call_soon_threadsafe(self.renew, user, accounts.identity))
+        accounts.on_change(lambda user: here.call_soon_threadsafe(self.renew, user, doors.identity))
 
     async def open(self, auto_port: bool) -> int:
         told = self._told

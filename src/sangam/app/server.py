@@ -20,7 +20,9 @@ from sangam.api.deps import ApiDeps
 from sangam.api.logins import make_login_router
 from sangam.api.server import ApiServer, serve_api
 from sangam.brokers import registry
+from sangam.bus.ingress import Ingress
 from sangam.feed.adopt import Adopter
+from sangam.feed.external import External, WithExternal
 from sangam.feed.feed import Feed
 from sangam.feed.market import Market
 from sangam.feed.pool import Caps
@@ -68,6 +70,7 @@ class App:
         self.run: RunInfo | None = None
         self.demo: Demo | None = None
         self.front: Front
+        self.ingress: Ingress | None = None
         self._settings = settings
         self._home = home
         self._clock = clock or SystemClock()
@@ -106,8 +109,7 @@ class App:
         caps = Caps(settings.max_symbols_per_websocket, settings.max_websocket_connections)
         self._feed = Feed(http.run, Prices(), clock, self._calendar, self._timing, caps)
         stack.push_async_callback(self._feed.stop)
-        front = self.front = self._make_front(self._feed, self._accounts, self._brokers.names, settings, clock)
-        self._feed.attach(front.sink)
+        front = self.front = self._connect()
         self._feed.start()
         masters = self._masters = Masters(home.path, clock)
         stack.callback(masters.close)
@@ -155,6 +157,20 @@ class App:
             home.write_run(run)
         return run
 
+    def _connect(self) -> Front:
+        """All that can be listened to, and where clients come in: each knows the other afterwards."""
+        settings, clock = self._settings, self._clock
+        external = External(clock) if settings.legacy_zmq_ingress else None
+        served = WithExternal(self._feed, external) if external is not None else self._feed
+        front = self._make_front(served, self._accounts, self._brokers.names, settings, clock)
+        self._feed.attach(front.sink)
+        if external is not None:
+            external.attach(front.sink)
+            ingress = self.ingress = Ingress(external, self._brokers.names, clock)
+            ingress.start(f"tcp://{settings.zmq_host}:{settings.zmq_port or '*'}")
+            self._stack.callback(ingress.close)
+        return front
+
     # --- parts --------------------------------------------------------------------------------------------------------
 
     async def _simulate(self) -> dict[str, Simulator]:
@@ -178,7 +194,7 @@ class App:
             intervals=self._market.intervals,
             calendar=self._calendar,
             health=self._observer.health,
-            metrics=self._observer.metrics,
+            metrics=self._figures,
             families=self._observer.families,
             admin=self._administer,
             clock=self._clock,
@@ -196,6 +212,10 @@ class App:
             tls_cert=settings.tls_cert,
             tls_key=settings.tls_key,
         )
+
+    def _figures(self) -> Mapping[str, float]:
+        ingress = self.ingress.figures() if self.ingress is not None else {}
+        return {**self._observer.metrics(), **ingress}
 
     def _address(self) -> str:
         """Where browsers reach us: `HOST_SERVER`, or where the API listens."""

@@ -143,6 +143,8 @@ class Split:
             log_json=plan.log_json,
             trace=list(plan.trace),
         )
+        if settings.legacy_zmq_ingress and not task.requests.startswith("ipc"):
+            raise ConfigError("Here a split server's processes need ZMQ_PORT themselves: unset LEGACY_ZMQ_INGRESS.")
         feed = Part("sangam.app.feed_process", task)
         self._parts.append(feed)
         standing = await feed.start()

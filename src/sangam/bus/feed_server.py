@@ -10,11 +10,10 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import zmq
 
-from sangam.feed.port import AccountHealth, FeedPort, Pending, Refused
+from sangam.feed.port import AccountHealth, Pending, Refused, Served
 from sangam.model.clock import Clock
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Level, split_depth_suffix
@@ -30,10 +29,6 @@ _SLICE = 50
 _BATCH = 500
 _DATA_QUEUE = 20_000
 _ANSWER_QUEUE = 1_000
-
-
-class Served(FeedPort, Protocol):
-    def all_health(self) -> list[AccountHealth]: ...
 
 
 class Lease:

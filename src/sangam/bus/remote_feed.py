@@ -75,6 +75,7 @@ class RemoteFeed:
         self._clock = clock
         self._sink: Sink | None = None
         self._revoked: Callable[[str], object] = lambda key_id: None
+        self._renewed: Callable[[str], object] = lambda user: None
         self._lease = 0
         self._start = 0
         self._data_endpoint = ""
@@ -89,6 +90,7 @@ class RemoteFeed:
         self._by_want: dict[int, Remote] = {}
         self._health: dict[str, AccountHealth] = {}
         self._keys: wire.Keys | None = None
+        self._identities: dict[str, Identity] = {}
         self._keys_used: dict[str, float] = {}
         self._asking: list[wire.Request] = []
         self._resync_due = False
@@ -122,6 +124,10 @@ class RemoteFeed:
     def on_revoked(self, listener: Callable[[str], object]) -> None:
         """Who wants to hear the ids of keys that are no longer valid."""
         self._revoked = listener
+
+    def on_renewed(self, listener: Callable[[str], object]) -> None:
+        """Who wants to hear the users whose keys stand for something else than before."""
+        self._renewed = listener
 
     def _tick(self) -> None:
         if not self._away and self._clock.monotonic() - self._heard > _PATIENCE_SECONDS:
@@ -215,11 +221,20 @@ class RemoteFeed:
             self._request(wire.Used(identity.key_id))
         return identity
 
+    def identity(self, key_id: str) -> Identity:
+        """What a key that opened a session stands for now; raises AuthError."""
+        if key_id not in self._identities:
+            raise AuthError("Invalid API key")
+        return self._identities[key_id]
+
     def _learn(self, keys: wire.Keys) -> None:
-        before = {identity.key_id for identity in self._keys.identities.values()} if self._keys is not None else set()
+        before = self._identities
         self._keys = keys
-        for key_id in before - {identity.key_id for identity in keys.identities.values()}:
+        now = self._identities = {identity.key_id: identity for identity in keys.identities.values()}
+        for key_id in before.keys() - now.keys():
             self._revoked(key_id)
+        for user in {before[key].user for key in before.keys() & now.keys() if before[key] != now[key]}:
+            self._renewed(user)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
