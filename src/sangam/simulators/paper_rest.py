@@ -39,6 +39,9 @@ INTERVALS = {
 }
 """Minutes of a candle (0: a day), and how many days one request may span."""
 
+_PORTION = 10
+"""Markets that are looked at in one go: one that nobody watches catches up first, and others share the loop."""
+
 _encode = msgspec.json.Encoder().encode
 _HEAD, _TAIL = b'{"status":"success","data":[', b"]}"
 
@@ -81,9 +84,12 @@ class PaperRest:
         tokens = [token for token in request.query_params.get("tokens", "").split(",") if token]
         if not 0 < len(tokens) <= MAX_QUOTES:
             return refusal(400, f"Ask for 1 to {MAX_QUOTES} tokens")
+        portions = (self._states(tokens[n : n + _PORTION]) for n in range(0, len(tokens), _PORTION))
+        return StreamingResponse(joined(_HEAD, portions, _TAIL), media_type="application/json")
+
+    def _states(self, tokens: list[str]) -> bytes:
         found = ((token, self._paper.find(token)) for token in tokens)
-        rows = [self._paper.row(market, token, Mode.DEPTH) for token, market in found if market is not None]
-        return _json(_HEAD + b",".join(rows) + _TAIL)
+        return b",".join(self._paper.row(market, token, Mode.DEPTH) for token, market in found if market is not None)
 
     async def _candles(self, request: Request) -> Response:
         if not self._knows(request):
