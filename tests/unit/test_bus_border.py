@@ -1,7 +1,9 @@
 """Feed and gateways on the two ends of the border: what one asks, the other gives, once each."""
 
+import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 import zmq
 from tests.bus_support import ACCOUNT, border, granted, identity
@@ -197,6 +199,37 @@ async def test_keys_come_and_go(tmp_path: Path) -> None:
         with pytest.raises(AuthError):
             remote.authenticate("key-a")
         await wait_for(lambda: house.used == ["a", "b"], what="the use of keys, once each")
+
+
+async def test_users_whose_keys_mean_something_else_are_told(tmp_path: Path) -> None:
+    async with border(tmp_path) as house:
+        remote, _ = await house.gateway()
+        renewed: list[str] = []
+        remote.on_renewed(renewed.append)
+        poorer = msgspec.structs.replace(identity("a"), accounts=())
+        house.feed.keys = {"key-a": poorer}
+        assert house.server is not None
+        house.server.push_keys()
+        await wait_for(lambda: renewed == ["u"], what="the change")
+        assert remote.identity("a") == poorer
+        with pytest.raises(AuthError):
+            remote.identity("b")
+
+
+async def test_a_loop_that_cannot_watch_descriptors_looks_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_reader(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_reader", no_reader)
+    async with border(tmp_path) as house:
+        remote, ears = await house.gateway()
+        want = await granted(remote, "SBIN")
+        for _ in range(500):
+            house.publish("SBIN")
+        await wait_for(lambda: len(ears.of(want)) == 500, what="500 updates")
+        assert remote.lost == 0
 
 
 async def test_orders_and_figures_pass(tmp_path: Path) -> None:

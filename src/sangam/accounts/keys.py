@@ -144,7 +144,7 @@ class Keys:
 
     def good(self) -> dict[bytes, str]:
         """The hash and the id of every key that is not revoked."""
-        return {digest: key.id for digest, key in self._keys.items() if key.revoked_at is None}
+        return {digest: key.id for digest, key in tuple(self._keys.items()) if key.revoked_at is None}
 
     def on_created(self, listener: Callable[[str], object]) -> None:
         """Hear the id of each new key, in the caller's thread."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from sangam.accounts.accounts import Accounts
@@ -10,6 +10,7 @@ from sangam.bus.feed_server import FeedServer
 from sangam.bus.wire import Keys
 from sangam.feed.port import Served
 from sangam.model.clock import Clock
+from sangam.model.errors import AuthError
 from sangam.settings import Settings
 from sangam.store.home import Home
 
@@ -52,7 +53,10 @@ class Elsewhere(FeedServer):
 
 
 def _known(accounts: Accounts, doors: Doors) -> Keys:
-    identities = {digest: doors.identity(key) for digest, key in accounts.keys.good().items()}
+    identities = {}
+    for digest, key in accounts.keys.good().items():
+        with suppress(AuthError):  # revoked a moment ago, in another thread
+            identities[digest] = doors.identity(key)
     return Keys(accounts.keys.pepper, identities)
 
 

@@ -106,6 +106,7 @@ class FeedServer:
         self._context.term()
 
     def _tick(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(wire.BEAT_SECONDS, self._tick)
         now = self._clock.monotonic()
         for lease in list(self._leases.values()):
             if now - lease.heard > wire.LEASE_SECONDS:
@@ -114,7 +115,6 @@ class FeedServer:
         self._broadcast(wire.States(self._feed.all_health()))
         self.push_keys()
         self._beat()
-        self._timer = asyncio.get_running_loop().call_later(wire.BEAT_SECONDS, self._tick)
 
     def push_keys(self) -> None:
         """Tell the gateways of keys that came, changed or went."""
@@ -172,7 +172,7 @@ class FeedServer:
         if lease is None:
             lease = self._welcome(routing, told.gateway)
         elif lease.number != told.lease:
-            self._tell(lease, self._greeting())  # it has not heard the first one yet, or that one was lost
+            self._greet(lease)  # it has not heard the first one yet, or that one was lost
         lease.heard = self._clock.monotonic()
         for item in told.items:
             if isinstance(item, wire.Beat):
@@ -184,13 +184,13 @@ class FeedServer:
     def _welcome(self, routing: bytes, gateway: str) -> Lease:
         lease = self._leases[routing] = Lease(routing, next(self._numbers), gateway)
         log.info("%s is here", gateway)
-        self._tell(lease, self._greeting())
-        self._tell(lease, self._keys())
-        self._tell(lease, wire.States(self._feed.all_health()))
+        self._greet(lease)
         return lease
 
-    def _greeting(self) -> wire.Welcome:
-        return wire.Welcome(self.start_number, self._data_endpoint, self._brokers)
+    def _greet(self, lease: Lease) -> None:
+        self._tell(lease, wire.Welcome(self.start_number, self._data_endpoint, self._brokers))
+        self._tell(lease, self._keys())
+        self._tell(lease, wire.States(self._feed.all_health()))
 
     def _handle(self, lease: Lease, item: wire.Request) -> None:
         if self._leases.get(lease.routing) is not lease:

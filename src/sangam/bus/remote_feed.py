@@ -130,12 +130,12 @@ class RemoteFeed:
         self._renewed = listener
 
     def _tick(self) -> None:
+        wait = wire.BEAT_SECONDS if self._joined and not self._away else _KNOCK_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
         if not self._away and self._clock.monotonic() - self._heard > _PATIENCE_SECONDS:
             self._miss()
         clients, figures = self.figures()
         self._send([wire.Beat(clients, {**figures, "bus_lost_total": self.lost})])
-        wait = wire.BEAT_SECONDS if self._joined and not self._away else _KNOCK_SECONDS
-        self._timer = asyncio.get_running_loop().call_later(wait, self._tick)
 
     def _miss(self) -> None:
         """The feed is silent: clients are told, once, that nothing flows."""
