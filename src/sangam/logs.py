@@ -1,13 +1,16 @@
 """Logs for people or machines, without secrets.
 
 Every line is finished first and cleaned last, so nothing slips past: message, arguments, tracebacks, and the lines of
-libraries. Each part of the house logs under its own name (``sangam.feed``, ``sangam.api`` ...)."""
+libraries. Each part of the house logs under its own name (``sangam.feed``, ``sangam.api`` ...), and what a request
+causes carries that request's id."""
 
 import logging
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO
 from urllib.parse import quote
 
@@ -70,8 +73,40 @@ redactor = Redactor()
 """The one of this process; whoever learns a secret adds it."""
 
 
+class _Request:
+    __slots__ = ("id",)
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+
+
+_request: ContextVar[_Request | None] = ContextVar("request", default=None)
+
+
+@contextmanager
+def correlated(request_id: str) -> Iterator[None]:
+    """Lines of the work inside, and of the tasks it starts, carry this id until it ends: a socket that a login opened
+    goes on without it."""
+    request = _Request(request_id)
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        request.id = ""
+        _request.reset(token)
+
+
+def request_id() -> str:
+    """Of the request being worked on; empty outside of one."""
+    request = _request.get()
+    return request.id if request is not None else ""
+
+
+_URL = re.compile(r"\b(?:https?|wss?)://[^\s'\"<>()\[\]{}]*[^\s'\"<>()\[\]{}.,;:!?]")
+
+
 class HumanFormatter(logging.Formatter):
-    """``09:15:00.123 WARNING feed  text``: IST, coloured by level where a terminal reads it."""
+    """``09:15:00.123 WARNING feed  text``: IST; on a terminal the level is coloured and addresses stand out."""
 
     _COLOURS: Mapping[int, str] = {logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
 
@@ -81,17 +116,21 @@ class HumanFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         moment = ist_from_ms(int(record.created * 1000))
-        name = record.name.removeprefix("sangam.")
-        head = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} {record.levelname:<7} {name:<18}"
-        text = _one_line(redactor(record.getMessage()))
-        colour = self._COLOURS.get(record.levelno)
-        line = f"\x1b[{colour}m{head}\x1b[0m {text}" if self._coloured and colour else f"{head} {text}"
+        part = record.name.removeprefix("sangam.")
+        head = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} {record.levelname:<7} {part:<18}"
+        request = f"[{name}] " if (name := request_id()) else ""
+        text = _one_line(redactor(request + record.getMessage()))
+        if self._coloured:
+            text = _URL.sub("\x1b[4;36m\\g<0>\x1b[0m", text)
+            if colour := self._COLOURS.get(record.levelno):
+                head = f"\x1b[{colour}m{head}\x1b[0m"
+        line = f"{head} {text}"
         trouble = _trouble(self, record)
         return f"{line}\n{trouble}" if trouble else line
 
 
 class JsonFormatter(logging.Formatter):
-    """One object per line: time (ISO, IST), level, logger, message, and exception where there is one."""
+    """One object per line: time (ISO, IST), level, logger, message, and request and exception where there are."""
 
     def format(self, record: logging.LogRecord) -> str:
         row = {
@@ -100,6 +139,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": redactor(record.getMessage()),
         }
+        if request := request_id():
+            row["request"] = redactor(request)
         if trouble := _trouble(self, record):
             row["exception"] = trouble
         return msgspec.json.encode({name: _sound(text) for name, text in row.items()}).decode()

@@ -1,5 +1,6 @@
 import io
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -164,3 +165,29 @@ async def test_promise_11_secrets_are_never_logged_nor_echoed(served: Served, lo
         assert served.admin_key not in text
     assert '"POST /api/v1/quotes HTTP/1.1" 502' in log_lines.getvalue()
     assert "ValueError" in log_lines.getvalue()
+
+
+async def test_every_request_has_an_id_in_its_reply_and_its_lines(served: Served, log_lines: io.StringIO) -> None:
+    @served.app.get("/noted")
+    async def noted() -> str:
+        logging.getLogger("sangam.api").info("noted")
+        return ""
+
+    @served.app.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    server = await serve_api(served.app, "127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as client:
+        own = await client.get("/noted", headers={"X-Request-ID": "mine-1"})
+        made = await client.get("/noted", headers={"X-Request-ID": "no\tgood" * 20})
+        fault = await client.get("/broken", headers={"X-Request-ID": "mine-2"})
+    await server.stop()
+    assert own.headers["X-Request-ID"] == "mine-1"
+    assert re.fullmatch("[0-9a-f]{12}", made.headers["X-Request-ID"])
+    assert (fault.status_code, fault.headers["X-Request-ID"]) == (500, "mine-2")
+    text = log_lines.getvalue()
+    assert "[mine-1] noted" in text
+    assert f"[{made.headers['X-Request-ID']}] noted" in text
+    assert "[mine-2] GET /broken failed\n" in text
+    assert "ZeroDivisionError" in text

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import logging
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangam.logs import MASK, Redactor, configure, redactor
+from sangam.logs import MASK, Redactor, configure, correlated, redactor, request_id
 
 KEY = "sangam_0a1b2c3d_" + "Zz09-_Yy" * 5 + "abc"
 
@@ -152,11 +153,15 @@ def test_only_terminals_get_colours(lines: Callable[..., io.StringIO]) -> None:
         patch.setenv("WT_SESSION", "1")
         configure(stream=terminal)
         logging.getLogger("sangam").error("x")
+        logging.getLogger("sangam").info("REST on http://127.0.0.1:5000, WebSocket on wss://h/ws?token=planted7.")
         patch.setenv("NO_COLOR", "1")
         quiet = Terminal()
         configure(stream=quiet)
-        logging.getLogger("sangam").error("x")
+        logging.getLogger("sangam").error("x http://127.0.0.1")
     assert "\x1b[31m" in terminal.getvalue()
+    assert "\x1b[4;36mhttp://127.0.0.1:5000\x1b[0m," in terminal.getvalue()
+    assert f"\x1b[4;36mwss://h/ws?token={MASK}\x1b[0m" in terminal.getvalue()
+    assert "planted7" not in terminal.getvalue()
     assert "\x1b" not in quiet.getvalue()
 
 
@@ -166,3 +171,36 @@ def test_chatty_libraries_speak_from_warning_on(lines: Callable[..., io.StringIO
     logging.getLogger("httpx").warning("trouble")
     assert "HTTP Request" not in stream.getvalue()
     assert "trouble" in stream.getvalue()
+
+
+async def test_lines_carry_the_id_of_the_request_that_caused_them(lines: Callable[..., io.StringIO]) -> None:
+    stream = lines()
+    log = logging.getLogger("sangam.transport")
+    over = asyncio.Event()
+
+    async def call_a_broker() -> None:
+        log.info("within")
+        await over.wait()
+        log.info("left behind")
+
+    log.info("before")
+    with correlated("r-1"):
+        task = asyncio.create_task(call_a_broker())
+        await asyncio.sleep(0)
+        assert request_id() == "r-1"
+    assert request_id() == ""
+    over.set()
+    await task
+    before, within, after = stream.getvalue().splitlines()
+    assert within.endswith(" [r-1] within")
+    assert "[" not in before + after
+
+
+def test_machines_read_the_request_in_a_field_of_its_own(lines: Callable[..., io.StringIO]) -> None:
+    stream = lines(as_json=True)
+    with correlated("r-2"):
+        logging.getLogger("sangam.api").info("x")
+    logging.getLogger("sangam.api").info("y")
+    first, second = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert first["request"] == "r-2"
+    assert "request" not in second

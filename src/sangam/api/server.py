@@ -11,6 +11,8 @@ from starlette.types import ASGIApp
 from sangam.listening import listen
 from sangam.model.errors import ConfigError
 
+from .correlation import Correlated
+
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
@@ -46,7 +48,7 @@ async def serve_api(
     Raises ConfigError where the port is busy or the certificate cannot be used."""
     listener = listen(host, port, "API", auto_port=auto_port)
     config = uvicorn.Config(
-        app,
+        Correlated(app),
         log_config=None,
         lifespan="off",
         ws="none",
