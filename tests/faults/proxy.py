@@ -32,7 +32,7 @@ class _Link:
 def reset(transport: asyncio.WriteTransport) -> None:
     """Close with RST in place of FIN, unsent bytes forgotten."""
     raw = transport.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # closed already
+    with contextlib.suppress(OSError, ValueError):  # closed already
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 

@@ -273,6 +273,13 @@ class AccountFeed:
         await asyncio.gather(*(connection.stop() for connection in connections), *self._closing)
         self._lives.clear()
 
+    def end(self) -> None:
+        """The account is no more: whoever listens hears that nothing will come."""
+        for want in self._wants.values():
+            want.refusal = Refused(f"The account {self.account.id} was removed", "BROKER_ERROR")
+            self._refuse(want)
+        self._wants.clear()
+
     def _resolve_all(self) -> None:
         """Serve every want by what its words mean today, keeping lines whose instrument is the same."""
         for line in list(self._lines.values()):

@@ -94,8 +94,9 @@ class Feed:
             self._accounts[account.id] = AccountFeed(account, spec, tools)
 
     def remove_account(self, account: str) -> None:
-        """Forget an account whose session is closed; wants that clients still hold stay pending until released."""
-        self._accounts.pop(account, None)
+        """Forget an account whose session is closed, and tell the clients whose wants end with it."""
+        if (feed := self._accounts.pop(account, None)) is not None:
+            feed.end()
 
     async def open_session(self, account: str, session: Session, master: Master | None) -> None:
         await self._accounts[account].open(session, master)
