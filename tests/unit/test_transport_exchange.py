@@ -24,7 +24,8 @@ from sangam.transport import exchange
 from sangam.transport.exchange import Lost, Unreachable
 from sangam.transport.http import HttpDriver, HttpTiming
 
-QUICK = HttpTiming(read=0.4, write=0.4, pause=0.01)
+QUICK = HttpTiming(read=0.3, write=0.3, pause=0.01)
+PATIENT = HttpTiming(pause=0.01)
 BIG = b"x" * 8_000_000
 """More than the buffers of both ends hold: a request that cannot have left as a whole."""
 
@@ -61,9 +62,11 @@ async def raw(script: Script) -> AsyncIterator[Raw]:
         await listener.wait_closed()
 
 
-async def outcome(port: int, request: Request, scheme: str = "http", egress: str = "") -> BrokerError:
+async def outcome(
+    port: int, request: Request, scheme: str = "http", egress: str = "", timing: HttpTiming = PATIENT
+) -> BrokerError:
     """How the driver says that the request ended."""
-    driver = HttpDriver(SystemClock(), QUICK)
+    driver = HttpDriver(SystemClock(), timing)
     hosts = {"api": f"{scheme}://127.0.0.1:{port}"}
     session = msgspec.structs.replace(session_for(port), hosts=hosts, egress=egress)
     try:
@@ -108,7 +111,7 @@ async def test_a_full_backlog_where_nobody_accepts() -> None:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-        error = await outcome(listener.getsockname()[1], write())
+        error = await outcome(listener.getsockname()[1], write(), timing=QUICK)
     assert isinstance(error, NotSent)
     assert not error.sent
 
@@ -129,7 +132,8 @@ async def _talk_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 @pytest.mark.parametrize("script", [_hang_up, _say_nothing, _talk_nonsense])
 async def test_a_peer_that_does_not_get_through_the_tls_handshake(script: Script) -> None:
     async with raw(script) as server:
-        error = await outcome(server.port, write(), "https")
+        timing = QUICK if script is _say_nothing else PATIENT
+        error = await outcome(server.port, write(), "https", timing=timing)
     assert isinstance(error, NotSent)
     assert server.connections == 1
 
@@ -238,11 +242,16 @@ STEPS: dict[str, tuple[bytes, Script]] = {
 }
 
 
+def timing_of(step: str) -> HttpTiming:
+    """Only silence has to be waited for."""
+    return QUICK if "silence" in step or "get through" in step else PATIENT
+
+
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_write_that_fails_on_the_way_is_unknown_and_was_tried_once(step: str) -> None:
     content, script = STEPS[step]
     async with raw(script) as server:
-        error = await outcome(server.port, write(content))
+        error = await outcome(server.port, write(content), timing=timing_of(step))
     assert isinstance(error, Unknown)
     assert error.sent
     assert server.connections == 1
@@ -265,7 +274,7 @@ REPEATED = {
 async def test_a_read_is_repeated_once_where_the_connection_broke_before_an_answer(step: str) -> None:
     content, script = STEPS[step]
     async with raw(script) as server:
-        error = await outcome(server.port, get(content=content))
+        error = await outcome(server.port, get(content=content), timing=timing_of(step))
     assert isinstance(error, Unknown)
     assert isinstance(error, Lost) == (step in REPEATED)
     assert server.connections == (2 if step in REPEATED else 1)

@@ -114,22 +114,22 @@ async def test_the_patient_go_in_the_order_they_came() -> None:
     lane, passed = gate(SHORT), list[int]()
 
     async def enter(number: int) -> float:
-        waited = await lane.enter(1.0)
+        waited = await lane.enter(20.0)
         passed.append(number)
         return waited
 
     waits = await asyncio.gather(*(enter(number) for number in range(6)))
     assert passed == [0, 1, 2, 3, 4, 5]
     assert waits[:2] == [0.0, 0.0]
-    assert all(0.14 <= wait < 0.3 for wait in waits[2:4])
-    assert all(0.29 <= wait < 0.6 for wait in waits[4:])
+    assert all(wait >= 0.14 for wait in waits[2:4])
+    assert all(wait >= 0.29 for wait in waits[4:])
 
 
 async def test_what_may_not_wait_goes_before_those_who_came_first() -> None:
     lane, passed = gate(SHORT), list[str]()
 
     async def enter(name: str, urgent: bool = False) -> None:
-        await lane.enter(2.0, urgent)
+        await lane.enter(20.0, urgent)
         passed.append(name)
 
     patient = [asyncio.create_task(enter(f"place {number}")) for number in range(4)]
@@ -160,7 +160,7 @@ async def test_a_wait_that_would_be_too_long_is_refused_at_once_and_takes_no_slo
 
 async def test_the_queue_ahead_counts() -> None:
     lane = gate(SHORT)
-    waiting = [asyncio.create_task(lane.enter(0.2)) for _ in range(4)]
+    waiting = [asyncio.create_task(lane.enter(20.0)) for _ in range(4)]
     await asyncio.sleep(0)
     with pytest.raises(RateLimited, match="is used up"):
         await lane.enter(0.2)
@@ -168,12 +168,12 @@ async def test_the_queue_ahead_counts() -> None:
 
 
 async def test_who_leaves_the_queue_gives_its_place_to_the_next() -> None:
-    lane = gate(Limit("orders", 1, 0.1))
+    lane = gate(Limit("orders", 1, 0.4))
     await lane.enter(0.0)
-    first, second = (asyncio.create_task(lane.enter(1.0)) for _ in range(2))
+    first, second = (asyncio.create_task(lane.enter(20.0)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
-    assert await second < 0.35
+    assert 0.49 <= await second < 0.99
     assert first.cancelled()
 
 
