@@ -1,5 +1,6 @@
 """A small house for tests: one broker with two login fields, a database in a temporary home, a clock to set."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from tests.databases import database_url
 
 from sangam.accounts.accounts import Accounts
+from sangam.accounts.admin import State, unserved
 from sangam.accounts.desk import Desk, open_desk
 from sangam.accounts.flows import Run
 from sangam.accounts.vault import open_vault
@@ -64,14 +66,19 @@ async def offline(spec: BrokerSpec, session: Session, operation: Operation[Any])
 
 
 def open_house(
-    path: Path, clock: ManualClock | None = None, registry: Registry | None = None, run: Run = offline
+    path: Path,
+    clock: ManualClock | None = None,
+    registry: Registry | None = None,
+    run: Run = offline,
+    home: Callable[[], str] = lambda: "http://sangam",
+    state: State = unserved,
 ) -> House:
     """Opens the folder's house, again if it was one before."""
     clock = clock or ManualClock(datetime(2026, 8, 3, 10, 0, tzinfo=IST))
     registry = registry or Registry([broker(), broker("other"), broker("toy", simulated=True, session_ends="")])
-    home = Home(path)
+    folder = Home(path)
     database = Database(database_url(path))
-    vault = open_vault(database, home)
+    vault = open_vault(database, folder)
     accounts = Accounts(database, vault, registry, clock)
-    desk = open_desk(accounts, registry, vault, clock, run, lambda: Ctx(clock.now_ms(), bytes), lambda: "http://sangam")
-    return House(home, database, accounts, clock, registry, desk)
+    desk = open_desk(accounts, registry, vault, clock, run, lambda: Ctx(clock.now_ms(), bytes), home, state)
+    return House(folder, database, accounts, clock, registry, desk)
