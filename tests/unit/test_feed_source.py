@@ -75,6 +75,7 @@ class Desk:
 @pytest.fixture
 async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
     monkeypatch.setattr("sangam.feed.source.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("sangam.feed.source.GRACE_SECONDS", 0.0)
     monkeypatch.setattr("sangam.feed.source.Backoff", lambda first, cap: Backoff(0.05, 0.05))
     desk = Desk(tmp_path)
     yield desk

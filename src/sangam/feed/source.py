@@ -21,6 +21,9 @@ log = logging.getLogger("sangam.instruments")
 LOOK_SECONDS = 1.0
 """How often the clock is read while nothing is due: laptops sleep, and clocks are set."""
 
+GRACE_SECONDS = 1.0
+"""How long after the hour the broker is asked: its clock is not ours."""
+
 Run = Callable[[BrokerSpec, Session, Operation[Any]], Awaitable[Any]]
 
 
@@ -142,7 +145,7 @@ class Source:
         return master if master is not None and master.made_at >= moment else None
 
     async def _until_due(self) -> None:
-        due = next_due(self._clock.now_ms(), self.spec.instruments_ready)
+        due = next_due(self._clock.now_ms(), self.spec.instruments_ready) + round(GRACE_SECONDS * 1000)
         while not self._woken.is_set() and (left := due - self._clock.now_ms()) > 0:
             await self._pause(min(LOOK_SECONDS, left / 1000))
 
