@@ -136,6 +136,8 @@ def login_broker(name: str, *, echoes: bool = True, ways: str = "paste redirect 
     automatic = "automatic" in ways
     asked = [_PIN, _TOTP] if automatic or "steps" in ways else []
     steps = Steps(_automatic, automatic=True) if automatic else Steps(_with_otp) if "steps" in ways else None
+    if "secret" in ways:
+        asked.append(LoginField("api_secret", "API secret", required=False))
     fields = (LoginField("api_key", "API key", FieldKind.TEXT, required=False), *asked)
     return broker(
         name,
@@ -145,7 +147,9 @@ def login_broker(name: str, *, echoes: bool = True, ways: str = "paste redirect 
         login=Login(
             fields=(*fields, _TOKEN) if "paste" in ways else fields,
             check=_who,
-            redirect=Redirect(_url(echoes), _exchange, echoes) if "redirect" in ways else None,
+            redirect=Redirect(_url(echoes), _exchange, echoes, ("api_secret",) if "secret" in ways else ())
+            if "redirect" in ways
+            else None,
             steps=steps,
             renew=_renew if "renew" in ways else None,
             logout=_logout if "logout" in ways else None,

@@ -26,6 +26,7 @@ BROKERS = (
     login_broker("paste", ways="paste"),
     login_broker("auto", ways="automatic"),
     login_broker("plain", ways=""),
+    login_broker("secret", ways="redirect paste secret"),
 )
 
 
@@ -307,7 +308,21 @@ def test_the_most_convenient_way_comes_first() -> None:
         "paste": [Way.PASTE],
         "auto": [Way.STEPS],
         "plain": [Way.PASTE],
+        "secret": [Way.REDIRECT, Way.PASTE],
     }
+
+
+async def test_a_redirect_that_needs_more_than_is_kept_is_not_the_first_choice(house: House, bank: Bank) -> None:
+    name = account(house, bank, "secret")
+    assert (await house.desk.flows.begin(name)).way is Way.PASTE
+    flow = await house.desk.flows.begin(name, way=Way.REDIRECT)
+    assert (flow.url, [field.name for field in flow.asks]) == ("", ["api_secret"])
+    with pytest.raises(InvalidInput, match="needs 'api_secret'"):
+        await house.desk.flows.answer(flow.id, {"api_secret": " "})
+    await house.desk.flows.answer(flow.id, {"api_secret": "planted-secret"})
+    await house.desk.flows.brought(flow, await came_back(flow))
+    assert house.accounts[name].secrets["api_secret"] == "planted-secret"
+    assert (await house.desk.flows.begin(name)).way is Way.REDIRECT
 
 
 async def test_a_way_that_is_not_offered_is_told(house: House, bank: Bank) -> None:

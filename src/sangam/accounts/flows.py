@@ -17,7 +17,7 @@ from .forms import check_hosts, check_names, missing_fields, secret_values
 from .pending import LIFETIME_MS, Flow, Pending
 from .sessions import End, Ended
 from .signing import Signer
-from .ways import Way, checked, choose, codes, offered, same_client
+from .ways import Way, checked, choose, codes, offered, redirect_needs, same_client
 
 TRIES = 3
 """Wrong answers to one question; a broker locks a user who goes on."""
@@ -76,9 +76,12 @@ class Flows:
         steps, redirect = login.steps, login.redirect
         check_names(spec, fields, *(steps.asks if steps else ()))
         check_hosts(spec, hosts)
-        way = choose(spec, way, fields)
-        asks = missing_fields(login.kept, {**self._accounts[account].secrets, **fields})
-        if way is Way.PASTE:
+        known = {**self._accounts[account].secrets, **fields}
+        way = choose(spec, way, fields, known)
+        asks = missing_fields(login.kept, known)
+        if way is Way.REDIRECT:
+            asks += redirect_needs(login, known)
+        elif way is Way.PASTE:
             asks += missing_fields(login.daily, fields)
         elif way is Way.STEPS and steps is not None:
             asks += missing_fields(steps.asks, {**self._codes(account, fields), **fields})

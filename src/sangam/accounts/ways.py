@@ -2,16 +2,17 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
-from sangam.brokers.contract import BrokerSpec, Ctx, FieldKind, Grant, Login, Operation, Session
+from sangam.brokers.contract import BrokerSpec, Ctx, FieldKind, Grant, Login, LoginField, Operation, Session
 from sangam.model.errors import InvalidInput
 
-from .forms import is_code
+from .forms import is_code, missing_fields
 
 Part = TypeVar("Part")
 
@@ -36,16 +37,24 @@ def ways(login: Login) -> tuple[Way, ...]:
     return tuple(found)
 
 
-def choose(spec: BrokerSpec, way: Way | None, fields: Mapping[str, str]) -> Way:
-    """The way that was named; else pasting where a daily field is given; else the first one offered."""
-    known = ways(spec.login)
+def choose(spec: BrokerSpec, way: Way | None, fields: Mapping[str, str], known: Mapping[str, str]) -> Way:
+    """The way that was named; else pasting where a daily field is given; else the first one that is open: what only a
+    redirect needs may not be there."""
+    found = ways(spec.login)
     if way is not None:
-        if way not in known:
-            raise InvalidInput(f"{spec.title} offers no login by {way.value}. Its ways: {', '.join(known)}.")
+        if way not in found:
+            raise InvalidInput(f"{spec.title} offers no login by {way.value}. Its ways: {', '.join(found)}.")
         return way
-    if Way.PASTE in known and any(field.name in fields for field in spec.login.daily):
+    if Way.PASTE in found and any(field.name in fields for field in spec.login.daily):
         return Way.PASTE
-    return known[0]
+    possible = [each for each in found if each is not Way.REDIRECT or not redirect_needs(spec.login, known)]
+    return (possible or found)[0]
+
+
+def redirect_needs(login: Login, known: Mapping[str, str]) -> tuple[LoginField, ...]:
+    """The fields that a login on the broker's page requires and that are not known."""
+    needs = login.redirect.needs if login.redirect is not None else ()
+    return missing_fields((replace(field, required=True) for field in login.kept if field.name in needs), known)
 
 
 def offered(spec: BrokerSpec, part: Part | None, way: Way) -> Part:

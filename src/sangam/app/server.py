@@ -203,7 +203,11 @@ class App:
             greeks_rate_limit=settings.greeks_rate_limit,
         )
         api = create_api(deps)
-        api.include_router(make_login_router(self._desk, self._clock, self._address().startswith("https")))
+        api.include_router(
+            make_login_router(
+                self._desk, self._clock, settings.tls_cert is not None or self._address().startswith("https")
+            )
+        )
         return await serve_api(
             api,
             settings.api_host,

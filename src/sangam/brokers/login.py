@@ -46,11 +46,13 @@ class Redirect:
 
     `url(session, state, back)` is where the user goes: `state` is our signed text, `back` the address of our callback.
     `echoes_state` says that the broker returns `state`. `exchange` turns the callback's parameters into a grant. The
-    sessions given here hold what the account keeps, before any login."""
+    sessions given here hold what the account keeps, before any login. `needs` names kept fields that only this way
+    requires."""
 
     url: Callable[[Session, str, str], str]
     exchange: Callable[[Session, Mapping[str, str], Ctx], Operation[Grant]]
     echoes_state: bool = False
+    needs: tuple[str, ...] = ()
 
 
 class Asks(msgspec.Struct, frozen=True):

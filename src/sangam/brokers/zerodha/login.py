@@ -128,7 +128,7 @@ LOGIN = Login(
         LoginField("access_token", "Access token (valid until 06:00 tomorrow)", daily=True),
     ),
     check=_profile,
-    redirect=Redirect(url=_page, exchange=_exchange, echoes_state=True),
+    redirect=Redirect(url=_page, exchange=_exchange, echoes_state=True, needs=("api_secret",)),
     renew=_renew,
     logout=_logout,
 )
