@@ -5,6 +5,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.instrument_rows import FAR, NEAR, future, index, master_of, option, share
 
 from sangam.brokers.contract import RowRefused
@@ -132,3 +134,28 @@ def test_refused_rows_are_kept_by_reason(tmp_path: Path) -> None:
     assert (refused["no strike"].total, len(refused["no strike"].rows)) == (150, 100)
     assert refused["unreadable token"].rows == ["x,y"]
     assert refused["duplicate symbol"].rows[0].startswith("S0,S0,")
+
+
+def test_reasons_without_end_are_folded(tmp_path: Path) -> None:
+    good = [share(f"S{number}", str(number)) for number in range(2000)]
+    master = master_of(tmp_path / "m.db", *good, *(RowRefused(f"unreadable: {number}") for number in range(1000)))
+    refused = master.refused()
+    assert len(refused) == 51
+    assert next(iter(refused)) == "other reasons"
+    assert sum(one.total for one in refused.values()) == 1000
+
+
+parts = st.sampled_from(["1", "2", "3", "44", "INE1", "NSE_EQ"])
+tokens = st.lists(st.lists(parts, min_size=1, max_size=3), max_size=8)
+
+
+@given(tokens)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_refs_as_the_plain_rule_has_them(tmp_path: Path, tokens: list[list[str]]) -> None:
+    whole = list(dict.fromkeys("::::".join(token) for token in tokens))
+    rows = [share(f"S{number}", token) for number, token in enumerate(whole)]
+    master = master_of(tmp_path / "m.db", share("LAST", "|"), *rows)
+    for part in ("1", "2", "3", "44", "INE1", "NSE_EQ", *whole):
+        meant = [row for row in rows if row.token == part] or [row for row in rows if part in row.token.split("::::")]
+        assert master.by_token(part, "NSE") == (meant[0] if len(meant) == 1 else None)
+        assert master.by_token(part, "BSE") is None

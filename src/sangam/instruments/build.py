@@ -9,7 +9,7 @@ import importlib
 import os
 import sqlite3
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +28,9 @@ _FAST = "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMO
 KEPT = 100
 """Refused rows kept of each reason."""
 
+MOST_REASONS = 50
+"""Reasons told apart; a parser that puts values into its reasons floods neither the log nor the file."""
+
 Parse = Callable[[Sequence[bytes]], Iterable[Instrument | RowRefused]]
 
 
@@ -39,11 +42,9 @@ def build(parse: Parse, files: Sequence[bytes], target: Path) -> Built:
         db.executescript(f"{_FAST}; PRAGMA user_version={FORMAT}; {CREATE}")
         db.execute("BEGIN")
         db.executemany(INSERT, checks.passed(parse(files)))
-        checks.catalogue.write(db)
+        checks.write(db)
         for index in INDEXES:
             db.execute(index)
-        db.executemany("INSERT INTO refused VALUES (?, ?)", checks.refused.items())
-        db.executemany("INSERT INTO refused_row VALUES (?, ?)", checks.samples())
         db.execute("COMMIT")
     if checks.rows <= checks.refused.total():
         total = checks.rows + checks.refused.total()
@@ -61,10 +62,10 @@ class Checks:
         self.rows = 0
         self.refused: Counter[str] = Counter()
         self.kept: dict[str, list[str]] = {}
-        self.catalogue = Catalogue()
-        self._symbols: set[tuple[str, str]] = set()
-        self._brsymbols: set[tuple[str, str]] = set()
-        self._tokens: set[tuple[str, str]] = set()
+        self._catalogue = Catalogue()
+        self._symbols: dict[str, set[str]] = defaultdict(set)
+        self._brsymbols: dict[str, set[str]] = defaultdict(set)
+        self._tokens: dict[str, set[str]] = defaultdict(set)
 
     def passed(self, items: Iterable[Instrument | RowRefused]) -> Iterator[tuple[int, *Row]]:
         for item in items:
@@ -76,28 +77,35 @@ class Checks:
                 self._refuse(reason, ",".join(map(str, row)))
                 continue
             self.rows += 1
-            self.catalogue.add(self.rows, item, row)
+            self._catalogue.add(self.rows, item, row)
             yield self.rows, *row
 
-    def samples(self) -> Iterator[tuple[str, str]]:
-        return ((reason, row) for reason, rows in self.kept.items() for row in rows)
+    def write(self, db: sqlite3.Connection) -> None:
+        """What was learnt of the rows besides themselves."""
+        self._catalogue.write(db, self._tokens)
+        db.executemany("INSERT INTO refused VALUES (?, ?)", self.refused.items())
+        kept = ((reason, row) for reason, rows in self.kept.items() for row in rows)
+        db.executemany("INSERT INTO refused_row VALUES (?, ?)", kept)
 
     def _fault(self, row: Row) -> str:
         symbol, brsymbol, _, exchange, brexchange, token, *_ = row
+        symbols, brsymbols, tokens = self._symbols[exchange], self._brsymbols[brexchange], self._tokens[exchange]
         if not (symbol and brsymbol and token):
             return "no symbol or token"
-        if (symbol, exchange) in self._symbols:
+        if symbol in symbols:
             return "duplicate symbol"
-        if (brsymbol, brexchange) in self._brsymbols:
+        if brsymbol in brsymbols:
             return "duplicate broker symbol"
-        if (token, exchange) in self._tokens:
+        if token in tokens:
             return "duplicate token"
-        self._symbols.add((symbol, exchange))
-        self._brsymbols.add((brsymbol, brexchange))
-        self._tokens.add((token, exchange))
+        symbols.add(symbol)
+        brsymbols.add(brsymbol)
+        tokens.add(token)
         return ""
 
     def _refuse(self, reason: str, row: str) -> None:
+        if reason not in self.refused and len(self.refused) >= MOST_REASONS:
+            reason = "other reasons"
         self.refused[reason] += 1
         kept = self.kept.setdefault(reason, [])
         if len(kept) < KEPT:

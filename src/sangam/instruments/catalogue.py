@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from datetime import date
 
 from sangam.model.enums import InstrumentType
@@ -23,12 +23,10 @@ class Catalogue:
     def __init__(self) -> None:
         self._singles: list[tuple[str, str, str, str, int, int]] = []
         self._groups: dict[_Group, tuple[str, list[tuple[str, int]]]] = {}
-        self._tokens: dict[str, dict[str, int]] = {}
         self._parts: dict[str, dict[str, int]] = {}
 
     def add(self, number: int, item: Instrument, row: Row) -> None:
         symbol, brsymbol, name, exchange, _, token, *_, kind, _ = row
-        self._tokens.setdefault(exchange, {})[token] = number
         parts = _JOINT.split(token)
         if len(parts) > 1:
             meanings = self._parts.setdefault(exchange, {})
@@ -52,11 +50,12 @@ class Catalogue:
             group = self._groups[base, exchange, item.expiry, kind] = (words, [])
         group[1].append((strike, number))
 
-    def write(self, db: sqlite3.Connection) -> None:
+    def write(self, db: sqlite3.Connection, tokens: Mapping[str, Set[str]]) -> None:
+        """`tokens` are the whole ones of each exchange, which no part of another may be taken for."""
         insert = "INSERT INTO listing (words, underlying, exchange, kind, expiry, instrument) VALUES (?, ?, ?, ?, ?, ?)"
         db.executemany(insert, self._singles)
         db.executemany("INSERT INTO strike VALUES (?, ?, ?)", self._write_groups(db))
-        db.executemany("INSERT INTO ref VALUES (?, ?, ?)", self._refs())
+        db.executemany("INSERT INTO ref VALUES (?, ?, ?)", self._refs(tokens))
 
     def _write_groups(self, db: sqlite3.Connection) -> Iterator[tuple[int, str, int]]:
         """Inserts the groups; yields their options in the order of the table's key."""
@@ -68,12 +67,12 @@ class Catalogue:
             for strike, number in options:
                 yield listing, strike, number
 
-    def _refs(self) -> Iterator[tuple[str, str, int]]:
+    def _refs(self, tokens: Mapping[str, Set[str]]) -> Iterator[tuple[str, str, int]]:
         """Parts that can mean only one instrument of their exchange."""
         for exchange, meanings in sorted(self._parts.items()):
-            tokens = self._tokens[exchange]
+            whole = tokens[exchange]
             for part in sorted(meanings):
-                if part and meanings[part] != _UNCLEAR and part not in tokens:
+                if part and meanings[part] != _UNCLEAR and part not in whole:
                     yield part, exchange, meanings[part]
 
 
