@@ -1,12 +1,12 @@
 """Candles of an interval that a broker lacks, made from finer ones where that is exact."""
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
+from functools import cache
 
 import msgspec
 
 from sangam.brokers.contract import Candle
-from sangam.model.clock import IST
 
 INTERVALS = (
     "1s", "5s", "10s", "15s", "30s", "45s", "1m", "2m", "3m", "5m", "10m", "15m", "20m", "30m", "1h", "2h", "3h", "4h",
@@ -21,6 +21,11 @@ _PERIODS: dict[str, Callable[[date], date]] = {
     "Q": lambda day: day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1),
     "Y": lambda day: day.replace(month=1, day=1),
 }
+
+_DAY, _IST = 86_400, 19_800
+"""Seconds: of a day, and by which India is ahead of UTC."""
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 
 def source(interval: str, native: Collection[str]) -> str | None:
@@ -51,15 +56,7 @@ def resample(candles: Iterable[Candle], interval: str, opens: Callable[[date], t
     Weeks begin on Monday. Intraday bars are counted from the day's opening, as the exchanges' own are: `opens` tells it
     (IST) for a date."""
     begin = _PERIODS.get(interval)
-
-    def start(second: int) -> int:
-        if begin is not None:
-            first = begin(datetime.fromtimestamp(second, UTC).date())
-            return int(datetime.combine(first, time(), UTC).timestamp())
-        day = datetime.fromtimestamp(second, IST).date()
-        opening = int(datetime.combine(day, opens(day), IST).timestamp())
-        return second - (second - opening) % (_MINUTES[interval] * 60)
-
+    start = _by_period(begin) if begin else _by_clock(_MINUTES[interval] * 60, opens)
     joined: list[Candle] = []
     for candle in candles:
         at = start(candle.timestamp)
@@ -68,6 +65,27 @@ def resample(candles: Iterable[Candle], interval: str, opens: Callable[[date], t
         else:
             joined.append(msgspec.structs.replace(candle, timestamp=at))
     return joined
+
+
+def _by_period(begin: Callable[[date], date]) -> Callable[[int], int]:
+    @cache
+    def first(day: int) -> int:
+        return _DAY * (begin(_date(day)).toordinal() - _EPOCH)
+
+    return lambda second: first(second // _DAY)
+
+
+def _by_clock(width: int, opens: Callable[[date], time]) -> Callable[[int], int]:
+    @cache
+    def opening(day: int) -> int:
+        at = opens(_date(day))
+        return _DAY * day - _IST + 3600 * at.hour + 60 * at.minute + at.second
+
+    return lambda second: second - (second - opening((second + _IST) // _DAY)) % width
+
+
+def _date(day: int) -> date:
+    return date.fromordinal(_EPOCH + day)
 
 
 def _join(bar: Candle, later: Candle) -> Candle:

@@ -71,7 +71,7 @@ class Market:
         def opens(day: date) -> time:
             return (self._calendar.session(day, instrument.exchange) or SESSIONS[instrument.exchange]).start
 
-        return candles.resample(bars, interval, opens)
+        return await asyncio.to_thread(candles.resample, bars, interval, opens)  # there may be very many
 
     def intervals(self, account: str) -> list[str]:
         """The intervals of which candles can be had, shortest first."""
