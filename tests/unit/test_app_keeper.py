@@ -14,9 +14,7 @@ from sangam.accounts.sessions import End, Ended
 from sangam.app.keeper import FIRST_MS, PAUSES_MS, RENEW_BEFORE_MS, TRIES, Keeper
 from sangam.brokers.contract import Session
 from sangam.brokers.registry import Registry
-from sangam.feed.port import AccountHealth
 from sangam.model.clock import SystemClock
-from sangam.model.enums import AccountState
 from sangam.transport.http import HttpDriver
 
 LONGEST = FIRST_MS[1] / 1000
@@ -28,12 +26,8 @@ class Watch:
     def __init__(self, house: House, bank: Bank) -> None:
         self.house = house
         self.bank = bank
-        self.states: dict[str, AccountHealth] = {}
-        self.keeper = Keeper(house.desk, self._health, house.clock)
-
-    def _health(self, account: str) -> AccountHealth:
-        alive = AccountHealth(account=account, broker="", state=AccountState.LIVE)
-        return self.states.get(account, alive)
+        self.dead: dict[str, tuple[int, str]] = {}
+        self.keeper = Keeper(house.desk, self.dead.get, house.clock)
 
     async def look(self, seconds: float = 0.0) -> None:
         """Later; what is begun then has ended."""
@@ -81,15 +75,12 @@ async def test_a_session_that_the_broker_refused_is_dead_at_the_next_start_too(w
     account = watch.add("paste", api_key="kept")
     accounts = watch.house.accounts
     accounts.open_session(account, {"access_token": watch.bank.token()})
-    expired = AccountHealth(account=account, broker="", state=AccountState.AUTH_EXPIRED, detail="gone", generation=1)
     accounts.open_session(account, {"access_token": watch.bank.token()})
-    watch.states[account] = expired
+    watch.dead[account] = (1, "gone")
     await watch.look()
     assert watch.session(account) is not None, "it was an older session that died"
     accounts.open_session(account)
-    watch.states[account] = AccountHealth(
-        account=account, broker="", state=AccountState.AUTH_EXPIRED, detail="gone", generation=3
-    )
+    watch.dead[account] = (3, "gone")
     await watch.look()
     assert watch.session(account) is None
     watch.house.database.close()
@@ -185,12 +176,12 @@ async def test_a_fault_in_one_look_does_not_end_the_watch(watch: Watch, caplog: 
     watch.house.accounts.open_session(account, {"access_token": watch.bank.token()})
     seen = 0
 
-    def health(name: str) -> AccountHealth:
+    def dead(name: str) -> tuple[int, str] | None:
         nonlocal seen
         seen += 1
         raise RuntimeError("odd")
 
-    watch.keeper._health = health
+    watch.keeper._dead = dead
     watch.keeper.start()
     await wait_for(lambda: seen > 1, what="a second look")
     assert "a look at the sessions failed" in caplog.text

@@ -18,13 +18,13 @@ class Flow:
     """One login under way. `session` is what is tried: it has no generation and nobody else sees it. `fields` and
     `hosts` are what the user gave; `asks` is what is still wanted, `carried` what the broker's next step must know.
 
-    It ends with `session.generation` of the account in `generation`, or with an `error`."""
+    It ends with a session of this `generation`, or with an `error`."""
 
     id: str
     account: str
     way: Way
     session: Session
-    fields: Mapping[str, str]
+    fields: Mapping[str, str] = field(repr=False)
     hosts: Mapping[str, str]
     started_at: int
     asks: tuple[LoginField, ...] = ()
@@ -63,7 +63,7 @@ class Pending:
         hosts: Mapping[str, str],
         asks: tuple[LoginField, ...],
     ) -> Flow:
-        self._clean()
+        self.clean()
         for former in [flow for flow in self._flows.values() if flow.account == session.account]:
             del self._flows[former.id]
         flow = Flow(secrets.token_urlsafe(16), session.account, way, session, fields, hosts, self._now, asks)
@@ -71,19 +71,19 @@ class Pending:
         return flow
 
     def __getitem__(self, identifier: str) -> Flow:
-        self._clean()
+        self.clean()
         try:
             return self._flows[identifier]
         except KeyError:
             raise InvalidInput("This login is over, or another one took its place. Begin again.") from None
 
     def under_way(self, account: str) -> bool:
-        self._clean()
+        self.clean()
         return any(flow.open for flow in self._flows.values() if flow.account == account)
 
     def open(self, broker: str, account: str | None) -> Flow:
         """The one redirect login of an account that waits for its callback, or of a broker where none is named."""
-        self._clean()
+        self.clean()
         waiting = [
             flow
             for flow in self._flows.values()
@@ -100,5 +100,6 @@ class Pending:
     def _now(self) -> int:
         return self._clock.now_ms()
 
-    def _clean(self) -> None:
+    def clean(self) -> None:
+        """Forget what took too long, and what it knew."""
         self._flows = {key: flow for key, flow in self._flows.items() if self._now - flow.started_at < LIFETIME_MS}

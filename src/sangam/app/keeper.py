@@ -11,9 +11,7 @@ from sangam.accounts.desk import Desk
 from sangam.accounts.expiry import next_expiry
 from sangam.accounts.sessions import End, Ended
 from sangam.accounts.ways import Way, may_log_in_alone
-from sangam.feed.port import AccountHealth
 from sangam.model.clock import Clock
-from sangam.model.enums import AccountState
 from sangam.model.errors import BrokerError, InvalidInput, Refused, SangamError
 from sangam.model.identity import AccountInfo
 
@@ -36,16 +34,17 @@ class _Attempts:
 
 
 class Keeper:
-    """`start` it once the accounts are served; `stop` ends it."""
+    """`start` it once the accounts are served; `stop` ends it. `dead` tells generation and reason of a session that the
+    account's broker no longer takes."""
 
-    def __init__(self, desk: Desk, health: Callable[[str], AccountHealth], clock: Clock) -> None:
+    def __init__(self, desk: Desk, dead: Callable[[str], tuple[int, str] | None], clock: Clock) -> None:
         self._desk = desk
         self._accounts = desk.accounts
         self._flows = desk.flows
-        self._health = health
+        self._dead = dead
         self._clock = clock
         self._logins: dict[str, _Attempts] = {}
-        self._renewals: dict[tuple[str, int], _Attempts] = {}
+        self._renewals: dict[str, tuple[int, _Attempts]] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
 
@@ -68,6 +67,7 @@ class Keeper:
 
     def look(self) -> None:
         """What is due now."""
+        self._flows.pending.clean()
         for account in self._accounts.sessions.overdue():
             self._accounts.end_session(account, Ended(End.EXPIRED))
         for info in self._accounts.list():
@@ -78,11 +78,11 @@ class Keeper:
 
     def _bury(self, info: AccountInfo) -> None:
         """The feed found the session dead; the account must know it, at the next start too."""
-        health, session = self._health(info.id), self._accounts.session(info.id)
-        if session is None or health.state is not AccountState.AUTH_EXPIRED:
-            return
-        if health.generation == session.generation:  # it is not an older one that died
-            self._accounts.end_session(info.id, Ended(End.REFUSED, health.detail))
+        dead, session = self._dead(info.id), self._accounts.session(info.id)
+        if dead is not None and session is not None:
+            generation, reason = dead
+            if generation == session.generation:  # it is not an older one that died
+                self._accounts.end_session(info.id, Ended(End.REFUSED, reason))
 
     # --- renewal ------------------------------------------------------------------------------------------------------
 
@@ -92,8 +92,10 @@ class Keeper:
             return
         if self._flows.spec(info.id).login.renew is None:
             return
-        key = (info.id, session.generation)
-        attempts = self._renewals.setdefault(key, _Attempts(now))
+        generation, attempts = self._renewals.get(info.id, (0, _Attempts(now)))
+        if generation != session.generation:
+            attempts = _Attempts(now)
+            self._renewals[info.id] = (session.generation, attempts)
         if attempts.next_at is not None and attempts.next_at <= now:
             self._begin(info.id, self._renew(info.id, attempts))
 

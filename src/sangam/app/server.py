@@ -150,7 +150,7 @@ class App:
         logins.start()
         if first is not None:
             log.info("%s: made of BROKER_API_KEY; log in: sangam account login %s", first.id, first.id)
-        keeper = Keeper(self._desk, self._feed.health, clock)
+        keeper = Keeper(self._desk, self._feed.dead, clock)
         stack.push_async_callback(keeper.stop)
         keeper.start()
         if home.locked:

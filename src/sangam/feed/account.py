@@ -404,6 +404,11 @@ class AccountFeed:
         exchanges = {line.instrument.exchange for line in self._lines.values()} or self.spec.exchanges
         return (AccountState.LIVE if self._open_now(exchanges) else AccountState.CLOSED_MARKET), ""
 
+    @property
+    def dead(self) -> tuple[int, str] | None:
+        """Generation and reason of a session that the broker no longer takes."""
+        return (self._generation, self._detail) if self._state is AccountState.AUTH_EXPIRED else None
+
     def health(self) -> AccountHealth:
         received = (line.last.received_at for line in self._lines.values())
         carriage = self._carriage
@@ -412,7 +417,6 @@ class AccountFeed:
             broker=self.spec.name,
             state=self._state,
             detail=self._detail,
-            generation=self._generation,
             since=self._since,
             wants=sum(1 for want in self._wants.values() if want.count),
             last_data_at=max((at for at in received if at is not None), default=None),

@@ -166,6 +166,11 @@ class Feed:
             raise InvalidInput(f"The account '{account}' is not served here.")
         return feed.spec
 
+    def dead(self, account: str) -> tuple[int, str] | None:
+        """Generation and reason of a session that the broker no longer takes."""
+        feed = self._accounts.get(account)
+        return feed.dead if feed else None
+
     def session(self, account: str) -> Session | None:
         feed = self._accounts.get(account)
         return feed.session if feed else None

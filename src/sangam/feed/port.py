@@ -57,8 +57,6 @@ class AccountHealth(msgspec.Struct, frozen=True, kw_only=True):
     broker: str
     state: AccountState
     detail: str = ""
-    generation: int = 0
-    """Of the newest session that was opened here."""
     since: int = 0
     wants: int = 0
     last_data_at: int | None = None
