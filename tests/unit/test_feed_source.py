@@ -201,3 +201,21 @@ async def test_a_master_begun_before_the_hour_is_not_the_days(desk: Desk) -> Non
     desk.at(8, 31)
     release.set()
     await desk.gave(("a", 1), ("a", 2))
+
+
+async def test_a_bug_is_told_and_ends_nothing(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.answer = TypeError("a bug in a broker's folder")
+    desk.join()
+    await wait_for(lambda: len(desk.asked) >= 2, what="another attempt")
+    assert desk.source.progress().trouble == "TypeError: a bug in a broker's folder"
+    assert "no new instruments" in caplog.text
+    desk.answer = HEADER + b"1,SBIN,NSE,,EQ,,,1,0.05\n"
+    await desk.gave(("a", 1))
+
+
+async def test_accounts_take_turns_where_one_fails(desk: Desk) -> None:
+    desk.answer = Unknown("HTTP 500")
+    desk.join("a")
+    desk.join("b")
+    await wait_for(lambda: len(desk.asked) >= 4, what="four attempts")
+    assert desk.asked[:4] == ["b", "a", "b", "a"]

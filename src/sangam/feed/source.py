@@ -126,15 +126,26 @@ class Source:
         backoff = Backoff(first=5.0, cap=300.0)
         while True:
             self._woken.clear()
-            if self._waiting and (master := self.current()) is not None:
-                await self._give(master, self._waiting)
-            newest = next(reversed(self._sessions.values()), None)
-            if newest is None or self._is_fresh():
-                await self._until_due()
-            elif await self._refresh(newest):
+            try:
+                good = await self._round()
+            except Exception as error:  # a bug in a broker's folder, a full disk: no reason to end for good
+                log.exception("%s: no new instruments", self.name)
+                self._trouble = f"{type(error).__name__}: {error}"
+                good = False
+            if good:
                 backoff.reset()
             else:
                 await self._pause(backoff.next())
+
+    async def _round(self) -> bool:
+        """Do what is due, or wait until something is; False when a pause is in order."""
+        if self._waiting and (master := self.current()) is not None:
+            await self._give(master, self._waiting)
+        newest = next(reversed(self._sessions.values()), None)
+        if newest is not None and not self._is_fresh():
+            return await self._refresh(newest)
+        await self._until_due()
+        return True
 
     def _is_fresh(self) -> bool:
         due = due_since(self._clock.now_ms(), self.spec.instruments_ready)
@@ -170,6 +181,8 @@ class Source:
         except (BrokerError, MasterRejected) as error:
             self._trouble = str(error)
             log.error("%s: no new instruments: %s", self.name, error)
+            if (held := self._sessions.get(session.account)) is not None:  # the next turn is another account's
+                self._sessions = {session.account: held, **self._sessions}
             await self._give(self._masters.current(self.name), set(self._sessions))
             return False
         finally:
