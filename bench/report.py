@@ -71,8 +71,15 @@ class Report:
             table.add_row(*row)
         self._console.print(table)
 
-    def save(self) -> None:
-        results = {"facts": self.facts, "sections": [vars(one) for one in self.sections]}
+    def save(self, whole: bool) -> None:
+        """Write the page: all of it, or these sections in the place of those measured before, with their own date."""
+        results: dict[str, Any] = {"facts": self.facts, "sections": [vars(one) for one in self.sections]}
+        if not whole and RESULTS.exists():
+            before = json.loads(RESULTS.read_text())
+            dated = f"Measured {self.facts['date']}."
+            fresh = {one.title: vars(one) | {"note": f"{one.note} {dated}".strip()} for one in self.sections}
+            kept = [fresh.pop(one["title"], one) for one in before["sections"]]
+            results = {"facts": before["facts"], "sections": [*kept, *fresh.values()]}
         RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page(results))
