@@ -1,5 +1,7 @@
 """The trader's morning in the whole house: a login on the broker's page, and what the feed says when there is none."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support import wait_for
+from websockets.asyncio.client import connect
 
 from sangam.app.server import App
 from sangam.settings import load_settings
@@ -138,3 +141,41 @@ async def test_the_environment_makes_the_first_account(tmp_path: Path, broker: Z
         await morning.admin("account/remove", account="me-zerodha")
     async with house(tmp_path, broker, **given) as morning:
         assert (await morning.admin("account/list"))["accounts"] == [], "what was removed does not come back"
+
+
+async def test_an_open_socket_follows_its_users_accounts_and_default(tmp_path: Path) -> None:
+    """A new account of the embedded market streams without any login, and the next request of a socket uses it."""
+    async with house(tmp_path, Zerodha(), valid_brokers="paper") as morning:
+        assert morning.app.run is not None
+        assert morning.app.demo is not None
+        async with connect(morning.app.run.websocket_url, proxy=None) as socket:
+
+            async def ask(action: str, **fields: Any) -> dict[str, Any]:
+                await socket.send(json.dumps({"action": action, "request_id": action, **fields}))
+                async with asyncio.timeout(5):
+                    while True:
+                        told: dict[str, Any] = json.loads(await socket.recv())
+                        if told.get("request_id") == action:
+                            return told
+
+            await ask("authenticate", api_key=morning.app.demo.api_key)
+            added = (await morning.admin("account/add", broker="paper", user="demo"))["account"]
+            await morning.admin("account/default", account=added)
+
+            async def wants() -> dict[str, int]:
+                return {row["id"]: row["wants"] for row in (await ask("get_broker_info"))["accounts"]}
+
+            async def known() -> bool:
+                return added in await wants()
+
+            await wait_for(known, what="the socket to know the new account")
+            await ask("subscribe", symbol="SBIN", exchange="NSE", mode="LTP")
+            bound = "demo-paper"  # the demo's key is bound to its account and does not follow
+            assert await wants() == {bound: 1, added: 0}
+            key = (await morning.admin("key/create", user="demo"))["api_key"]
+            await ask("authenticate", api_key=key)
+            await ask("subscribe", symbol="TCS", exchange="NSE", mode="LTP")
+            assert await wants() == {bound: 1, added: 1}
+            await morning.admin("account/default", account=bound)
+            await ask("subscribe", symbol="INFY", exchange="NSE", mode="LTP")
+            assert await wants() == {bound: 2, added: 1}
