@@ -52,6 +52,8 @@ async def test_what_happened_is_counted_by_account_and_broker(tmp_path: Path) ->
             'sangam_broker_call_seconds_bucket{broker="toy",effect="read",le="0.05"} 1.0',
             'sangam_broker_call_seconds_bucket{broker="toy",effect="read",le="+Inf"} 2.0',
             'sangam_broker_waits_total{broker="toy",lane="default"} 1.0',
+            'sangam_stage_seconds_bucket{le="+Inf",stage="publish"} 0.0',
+            'sangam_stage_seconds_count{stage="write"} 0.0',
             'sangam_broker_wait_seconds_total{broker="toy",lane="default"} 1.5',
         ):
             assert line in told

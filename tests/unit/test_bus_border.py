@@ -236,11 +236,13 @@ async def test_orders_and_figures_pass(tmp_path: Path) -> None:
     async with border(tmp_path) as house:
         remote, ears = await house.gateway()
         remote.figures = lambda: (3, {"messages_out_total": 7})
+        remote.written.add(0.002)
         server = house.server
         assert server is not None
         server.order(ACCOUNT, b'{"orderid":"1"}')
         await wait_for(lambda: ears.orders == [(ACCOUNT, {"orderid": "1"})], what="the order update")
         await wait_for(lambda: server.clients == 3, what="the figures")
+        assert server.written == remote.written
         assert server.metrics() == {
             "messages_out_total": 7,
             "bus_lost_total": 0,

@@ -10,6 +10,7 @@ from sangam.bus import wire
 from sangam.feed.port import AccountHealth, Dialect, StreamUse
 from sangam.model.enums import AccountState, Mode, Scope
 from sangam.model.errors import DecodeError
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo, Identity
 
 ids = st.integers(0, 2**63 - 1)
@@ -34,11 +35,12 @@ health = st.builds(
     streams=st.tuples(st.builds(StreamUse, texts, ids, ids, ids, ids)),
     modes=st.dictionaries(texts, st.dictionaries(texts, st.tuples(ids))),
 )
+times = st.builds(Histogram, st.just(STAGE_BOUNDS), st.lists(ids, min_size=14, max_size=14), st.floats(allow_nan=False))
 requests = st.one_of(
     st.builds(wire.Ask, ids, texts, texts, texts, codes, ids, st.sampled_from(list(Dialect))),
     st.builds(wire.Drop, ids),
     st.just(wire.Resync()),
-    st.builds(wire.Beat, ids, st.dictionaries(texts, st.floats(allow_nan=False))),
+    st.builds(wire.Beat, ids, st.dictionaries(texts, st.floats(allow_nan=False)), times),
     st.builds(wire.Used, texts),
 )
 answers = st.one_of(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gateway_support import MAIN, OTHER, SECOND, Client, World
@@ -36,6 +37,20 @@ class TestFanOut:
         world.loop.advance(0.004)
         assert len(client.writes) == 1
         assert numbers(client.heard()) == [0, 1, 2]
+
+    def test_the_wait_for_a_joined_write_is_timed(self) -> None:
+        world = World(interval_ms=0)
+        client = world.client()
+        client.say(action="subscribe", symbol="A", exchange="NSE")
+        world.loop.advance(1)
+        written = world.hub.delivery.written
+        flushes, seconds = sum(written.counts), written.seconds
+        world.publish("A", b'{"n":1}')
+        world.loop.settle()
+        world.publish("A", b'{"n":2}')
+        world.loop.advance(0.004)
+        assert sum(written.counts) == flushes + 2
+        assert written.seconds - seconds == pytest.approx(0.003, abs=1e-6)
 
     def test_after_a_rest_the_first_update_does_not_wait(self) -> None:
         world = World(interval_ms=0)

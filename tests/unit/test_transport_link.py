@@ -1,6 +1,7 @@
 """One life of a socket, with a channel that the test holds in its hands."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
@@ -70,6 +71,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patches: list[Patch] = []
         self.events: list[Event] = []
+        self.times: list[float] = []
         self.greeting: list[Wire] = []
         self.channel: FakeChannel | None = None
         self.answer: Callable[[str], Any] = lambda path: {"ltp": 5.0}
@@ -95,7 +97,16 @@ class Bench:
 
     def link(self, codec: ToyCodec, framing: Any = "plain") -> Link:
         endpoint = Endpoint(url="ws://unused", framing=framing)
-        link = Link(endpoint, codec, self.patches.append, self.events.append, self._run, SystemClock(), "toy#1")
+        link = Link(
+            endpoint,
+            codec,
+            self.patches.append,
+            self.events.append,
+            self._run,
+            SystemClock(),
+            "toy#1",
+            took=self.times.append,
+        )
         self.links.append(link)
         return link
 
@@ -253,3 +264,15 @@ async def test_a_codec_is_kept_alive_at_its_pace(bench: Bench) -> None:
     assert bench.channel.sent == []
     link.keep_alive(1e-9)
     assert bench.channel.sent == ["beat"]
+
+
+async def test_one_message_in_64_is_timed_if_it_told_a_price(bench: Bench) -> None:
+    link = bench.link(ToyCodec())
+    await link.open(None, 5)
+    link.update({"A": LTP})
+    for _ in range(2 * link_module.TIMED - 1):
+        bench.hear(json.dumps({"tick": "A", "ltp": 1.5}))
+    assert len(bench.times) == 1
+    assert 0 <= bench.times[0] < 1
+    bench.hear(json.dumps({"ok": "A"}))
+    assert len(bench.times) == 1

@@ -6,7 +6,7 @@ import pytest
 from tests.http_server import SECRET, get, post, session_for
 
 from sangam.model.errors import BrokerError, NotSent, Refused, SessionExpired
-from sangam.transport.trace import BUCKETS, Histogram, Trace, Waits
+from sangam.transport.trace import BUCKETS, Trace, Waits
 
 SESSION = session_for(1)
 
@@ -33,13 +33,6 @@ def test_calls_are_counted_by_broker_and_code_and_timed_by_effect() -> None:
     assert reads.counts[BUCKETS.index(0.25)] == sum(reads.counts) == 5
     assert reads.seconds == pytest.approx(1.0)
     assert (writes.counts[-1], writes.seconds) == (1, 31.0)
-
-
-def test_a_bound_belongs_to_its_bucket() -> None:
-    histogram = Histogram()
-    for bound in BUCKETS:
-        histogram.add(bound)
-    assert histogram.counts == [1] * len(BUCKETS) + [0]
 
 
 def test_waits() -> None:

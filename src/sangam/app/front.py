@@ -15,6 +15,7 @@ from sangam.gateway.settings import GatewaySettings
 from sangam.model.clock import Clock
 from sangam.model.enums import Scope
 from sangam.model.errors import ConfigError
+from sangam.model.histogram import Histogram
 from sangam.model.identity import AccountInfo, Identity
 from sangam.settings import Settings
 
@@ -27,6 +28,9 @@ class Front(Protocol):
 
     @property
     def clients(self) -> int: ...
+
+    @property
+    def written(self) -> Histogram: ...
 
     def metrics(self) -> Mapping[str, float]: ...
 

@@ -26,6 +26,7 @@ async def gateway(task: Task, settings: Settings) -> AsyncIterator[Standing]:
         feed.on_revoked(served.revoke)
         feed.on_renewed(lambda user: served.renew(user, feed.identity))
         feed.figures = lambda: (served.clients, served.metrics())
+        feed.written = served.written
         await served.start(settings.websocket_host, settings.websocket_port, tls(settings), shared=task.shared)
         try:
             yield Standing()

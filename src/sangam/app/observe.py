@@ -1,6 +1,5 @@
 """What operators see: health and figures."""
 
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -10,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from sangam import __version__
 from sangam.feed.feed import Feed
 from sangam.model.enums import AccountState
-from sangam.transport.trace import BUCKETS, Trace
+from sangam.model.histogram import Histogram
+from sangam.transport.trace import Trace
 
 from .alerts import Alerts
 from .loop import LagMeter
@@ -23,6 +23,9 @@ class Clients(Protocol):
 
     @property
     def clients(self) -> int: ...
+
+    @property
+    def written(self) -> Histogram: ...
 
     def metrics(self) -> Mapping[str, float]: ...
 
@@ -73,7 +76,7 @@ class Observer:
         }
 
     def families(self) -> Iterable[Metric]:
-        """What needs labels: each account's feed, and the calls to brokers."""
+        """What needs labels: each account's feed, the calls to brokers, the stages of an update."""
         ratio = GaugeMetricFamily(
             "sangam_feed_live_ratio", "Share of market hours that a feed was live", labels=["account", "broker"]
         )
@@ -91,9 +94,7 @@ class Observer:
             "sangam_broker_call_seconds", "How long brokers take to answer", labels=["broker", "effect"]
         )
         for (broker, effect), histogram in self._trace.latency.items():
-            sums = list(itertools.accumulate(histogram.counts))
-            buckets = [(str(bound), float(total)) for bound, total in zip((*BUCKETS, "+Inf"), sums, strict=True)]
-            took.add_metric([broker, effect], buckets, histogram.seconds)
+            took.add_metric([broker, effect], histogram.buckets(), histogram.seconds)
         waits = CounterMetricFamily(
             "sangam_broker_waits", "Calls that waited for a rate limit", labels=["broker", "lane"]
         )
@@ -103,4 +104,7 @@ class Observer:
         for (broker, lane), wait in self._trace.waits.items():
             waits.add_metric([broker, lane], wait.count)
             waited.add_metric([broker, lane], wait.seconds)
-        return (ratio, updates, calls, took, waits, waited)
+        stages = HistogramMetricFamily("sangam_stage_seconds", "How long updates take, by stage", labels=["stage"])
+        for stage, histogram in (("publish", self._feed.published), ("write", self._gateway.written)):
+            stages.add_metric([stage], histogram.buckets(), histogram.seconds)
+        return (ratio, updates, calls, took, waits, waited, stages)

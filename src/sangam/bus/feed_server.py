@@ -16,6 +16,7 @@ import zmq
 from sangam.feed.port import AccountHealth, Pending, Refused, Served
 from sangam.model.clock import Clock
 from sangam.model.errors import DecodeError
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.instrument import Level, split_depth_suffix
 
 from . import wire
@@ -43,6 +44,7 @@ class Lease:
         self.answers: list[wire.Answer] = []
         self.clients = 0
         self.figures: dict[str, float] = {}
+        self.written = Histogram(STAGE_BOUNDS)
 
 
 class FeedServer:
@@ -152,6 +154,14 @@ class FeedServer:
     def clients(self) -> int:
         return sum(lease.clients for lease in self._leases.values())
 
+    @property
+    def written(self) -> Histogram:
+        """Of all gateways: how long what was due to clients took to be written."""
+        total = Histogram(STAGE_BOUNDS)
+        for lease in self._leases.values():
+            total.merge(lease.written)
+        return total
+
     def metrics(self) -> dict[str, float]:
         """The gateways' figures, summed, and the border's own."""
         total: Counter[str] = Counter()
@@ -176,7 +186,7 @@ class FeedServer:
         lease.heard = self._clock.monotonic()
         for item in told.items:
             if isinstance(item, wire.Beat):
-                lease.clients, lease.figures = item.clients, item.figures
+                lease.clients, lease.figures, lease.written = item.clients, item.figures, item.written
                 self._beat()
             elif lease.number == told.lease:
                 self._later(partial(self._handle, lease, item))

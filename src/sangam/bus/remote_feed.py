@@ -15,6 +15,7 @@ from sangam.feed.port import AccountHealth, Dialect, Granted, Pending, Refused, 
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import AccountState, Mode
 from sangam.model.errors import AuthError, DecodeError
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import Identity, key_hash
 from sangam.model.instrument import Level
 
@@ -63,7 +64,8 @@ class Remote:
 class RemoteFeed:
     """Implements `feed.port.FeedPort`. `gateway` names this process in the feed's log.
 
-    `figures` is what the feed is told of this gateway now and then: its clients and its counters."""
+    `figures` is what the feed is told of this gateway now and then: its clients and its counters; `written` is the
+    gateway's own, told along."""
 
     def __init__(self, endpoint: str, gateway: str, clock: Clock) -> None:
         self.brokers: list[str] = []
@@ -88,6 +90,7 @@ class RemoteFeed:
         self._records: dict[int, Remote] = {}
         self._by_key: dict[WantKey, Remote] = {}
         self._by_want: dict[int, Remote] = {}
+        self.written = Histogram(STAGE_BOUNDS)
         self._health: dict[str, AccountHealth] = {}
         self._keys: wire.Keys | None = None
         self._identities: dict[str, Identity] = {}
@@ -135,7 +138,7 @@ class RemoteFeed:
         if not self._away and self._clock.monotonic() - self._heard > _PATIENCE_SECONDS:
             self._miss()
         clients, figures = self.figures()
-        self._send([wire.Beat(clients, {**figures, "bus_lost_total": self.lost})])
+        self._send([wire.Beat(clients, {**figures, "bus_lost_total": self.lost}, self.written)])
 
     def _miss(self) -> None:
         """The feed is silent: clients are told, once, that nothing flows."""

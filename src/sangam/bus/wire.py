@@ -14,6 +14,7 @@ import msgspec
 from sangam.feed.port import AccountHealth, Dialect
 from sangam.model.enums import Mode
 from sangam.model.errors import DecodeError
+from sangam.model.histogram import Histogram
 from sangam.model.identity import Identity
 
 LEASE_SECONDS = 10.0
@@ -49,6 +50,7 @@ class Beat(msgspec.Struct, frozen=True, array_like=True, tag="beat"):
 
     clients: int
     figures: dict[str, float]
+    written: Histogram
 
 
 class Used(msgspec.Struct, frozen=True, array_like=True, tag="used"):

@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sangam.brokers.contract import BrokerSpec, Event, LimitChanged, Operation, Refusal, Session, Stream
@@ -15,6 +15,7 @@ from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import AccountState, Exchange, Mode
 from sangam.model.errors import SymbolNotFound
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level, split_depth_suffix
 from sangam.model.market import Key, OrderUpdate
@@ -64,6 +65,7 @@ class FeedTools:
     timing: Timing
     caps: Caps
     numbers: "itertools.count[int]"
+    published: Histogram = field(default_factory=lambda: Histogram(STAGE_BOUNDS))
 
 
 class AccountFeed:
@@ -313,6 +315,7 @@ class AccountFeed:
                 told=self._told(stream),
                 changed=self._changed,
                 expects_data=self._expects_data,
+                took=tools.published.add,
             )
             return lambda number: Connection(
                 stream, session, owner, run, tools.clock, tools.timing, f"{self.account.id}/{stream.name}#{number}"

@@ -11,6 +11,7 @@ from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState, Mode
 from sangam.model.errors import InvalidInput
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Level
 from sangam.prices.last import Last
@@ -39,6 +40,8 @@ class Feed:
         timing: Timing | None = None,
         caps: Caps | None = None,
     ) -> None:
+        self.published = Histogram(STAGE_BOUNDS)
+        """From a message's arrival until all its updates were handed to the sink; of some messages."""
         self._sink: Sink | None = None
         self._run = run
         self._prices = prices
@@ -90,6 +93,7 @@ class Feed:
                 timing=self._timing,
                 caps=self._caps,
                 numbers=self._numbers,
+                published=self.published,
             )
             self._accounts[account.id] = AccountFeed(account, spec, tools)
 

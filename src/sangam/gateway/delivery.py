@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from sangam.model.clock import Clock
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 
 from .chores import Chores, Timers
 from .cohorts import Cohort, Cohorts
@@ -27,11 +28,14 @@ class Delivery:
         self.chores = Chores(timers, clock)
         self.cohorts = Cohorts()
         self.messages = self.bytes = self.conflated = self.slow = 0
+        self.written = Histogram(STAGE_BOUNDS)
+        """Of each flush: from the first thing that was due in it until all of it was written."""
         self._settings = settings
         self._clock = clock
         self._timers = timers
         self._dirty: list[Cohort] = []
         self._flush_due = False
+        self._due_since = 0.0
         self._next_flush = float("-inf")
         self._prompt: dict[Outbox, None] = {}
         self._late: list[Outbox] = []
@@ -76,7 +80,8 @@ class Delivery:
         if self._flush_due:
             return
         self._flush_due = True
-        wait = self._next_flush - self._clock.monotonic()
+        self._due_since = self._clock.monotonic()
+        wait = self._next_flush - self._due_since
         if wait > 0:
             self._timers.call_later(wait, self._flush)
         else:
@@ -95,7 +100,9 @@ class Delivery:
             overflowing, self._overflowing = self._overflowing, {}
             for outbox in overflowing:
                 outbox.owner.cut("too much waiting")
-        self._next_flush = self._clock.monotonic() + self._settings.join_seconds
+        now = self._clock.monotonic()
+        self.written.add(now - self._due_since)
+        self._next_flush = now + self._settings.join_seconds
 
     def _write(self, cohort: Cohort) -> None:
         buffer = cohort.buffer

@@ -26,6 +26,7 @@ from sangam.feed.port import Dialect, FeedPort
 from sangam.listening import listen
 from sangam.model.clock import Clock, SystemClock
 from sangam.model.errors import AuthError
+from sangam.model.histogram import Histogram
 from sangam.model.identity import Identity
 
 from .hub import Hub
@@ -76,6 +77,11 @@ class Gateway:
     @property
     def clients(self) -> int:
         return len(self.connections)
+
+    @property
+    def written(self) -> Histogram:
+        """How long what was due to clients took to be written."""
+        return self.hub.delivery.written
 
     async def start(
         self,

@@ -36,6 +36,9 @@ log = logging.getLogger("sangam.transport.socket")
 MAX_DAMAGED = 50
 """So many damaged messages in a row and the socket is taken for broken."""
 
+TIMED = 64
+"""Every so many messages one is timed."""
+
 RunOperation = Callable[[Operation[Any]], Awaitable[Any]]
 
 
@@ -47,6 +50,7 @@ class SessionTaken(SangamError):
 
 class Link:
     """`patched` hears every Patch (the hot path), `told` everything else a codec tells for others; neither may raise.
+    `took` hears of some messages with patches, a few of them, how many seconds they took to decode and pass on.
     `ended` resolves with the reason when the socket is over, or fails with SessionExpired or SessionTaken."""
 
     def __init__(
@@ -59,6 +63,7 @@ class Link:
         clock: Clock,
         label: str,
         egress: str = "",
+        took: Callable[[float], None] | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._codec = codec
@@ -66,6 +71,7 @@ class Link:
         self._plain = isinstance(self._framing, Plain)
         self._patched = patched
         self._told = told
+        self._took = took or _deaf
         self._run = run
         self._monotonic = clock.monotonic
         self._label = label
@@ -73,6 +79,7 @@ class Link:
         self._channel: Channel | None = None
         self._early: list[Wire] | None = None
         self._damaged = 0
+        self._untimed = TIMED
         self._calls: set[asyncio.Task[None]] = set()
         loop = asyncio.get_running_loop()
         self.logged_in: asyncio.Future[None] = loop.create_future()
@@ -157,6 +164,11 @@ class Link:
         else:
             if self._damaged == damaged:
                 self._damaged = 0
+        self._untimed -= 1
+        if not self._untimed:
+            self._untimed = TIMED
+            if self.last_data == self.last_wire:
+                self._took(self._monotonic() - self.last_wire)
 
     def wire_closed(self, reason: str, auth: bool = False) -> None:
         if auth:

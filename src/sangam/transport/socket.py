@@ -52,12 +52,14 @@ class Owner:
     """Who hears of a connection; calls come from the loop and must not raise.
 
     `patched` is the hot path; `told` hears everything else a codec tells; `changed` hears that the state or its
-    reason is another one; `expects_data` says whether an exchange of this connection's instruments is in session."""
+    reason is another one; `expects_data` says whether an exchange of this connection's instruments is in session;
+    `took` hears how many seconds some messages took from their arrival until all of them was passed on."""
 
     patched: Callable[[Patch], None]
     told: Callable[[Event], None]
     changed: Callable[["Connection"], None]
     expects_data: Callable[["Connection"], bool]
+    took: Callable[[float], None] | None = None
 
 
 class Connection:
@@ -158,7 +160,7 @@ class Connection:
         codec = self.stream.codec(session, endpoint, ctx)
         owner, label = self._owner, self.label
         link = self._link = Link(
-            endpoint, codec, owner.patched, owner.told, self._run, self._clock, label, session.egress
+            endpoint, codec, owner.patched, owner.told, self._run, self._clock, label, session.egress, owner.took
         )
         try:
             await link.open(self.stream.ping, self.stream.login_timeout)

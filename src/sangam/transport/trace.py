@@ -1,29 +1,17 @@
 """What every call to a broker leaves behind: one line in the log, and counters. Never a secret, never a payload."""
 
 import logging
-from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
 from sangam.brokers.contract import Request, Session
 from sangam.model.errors import BrokerError, Refused
+from sangam.model.histogram import Histogram
 
 log = logging.getLogger("sangam.transport.http")
 
 BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-"""Upper bounds of the latency histogram, seconds; what took longer is counted in one more."""
-
-
-@dataclass
-class Histogram:
-    """`counts` has one more entry than BUCKETS; each call is counted in one of them."""
-
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
-    seconds: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        self.counts[bisect_left(BUCKETS, seconds)] += 1
-        self.seconds += seconds
+"""Upper bounds of the latency histograms, seconds."""
 
 
 @dataclass
@@ -58,7 +46,7 @@ class Trace:
         """`number` ties the calls of one operation together."""
         code = "ok" if error is None else error.code
         self.calls[session.broker, code] += 1
-        self.latency.setdefault((session.broker, request.effect), Histogram()).add(seconds)
+        self.latency.setdefault((session.broker, request.effect), Histogram(BUCKETS)).add(seconds)
         theirs = f" {error.broker_code}" if isinstance(error, Refused) and error.broker_code else ""
         log.log(
             logging.DEBUG if error is None and request.effect == "read" else logging.INFO,
