@@ -57,6 +57,9 @@ class PlainFeed:
         self.held[want] += 1
         return Pending(want, level, "not logged in") if symbol == "LATER" else Granted(want, level)
 
+    def answered(self, want: int) -> Granted | Pending | Refused:
+        return Granted(want, Level(Mode.LTP))
+
     def release(self, want: int) -> None:
         self.held[want] -= 1
         assert self.held[want] >= 0, "released more often than taken"

@@ -44,14 +44,17 @@ def authenticate(api_key: str) -> Identity:
 
 
 class FakeFeed:
-    """Equal wants share an id. Symbols of `refusals` are refused, those of `pendings` are taken as pending."""
+    """Equal wants share an id. Symbols of `refusals` are refused, those of `pendings` are taken as pending; for those
+    of `slow` the answer is a pending one until `answers` holds another."""
 
     def __init__(self) -> None:
         self.ids: dict[tuple[str, str, str, Level, Dialect], int] = {}
         self.held: Counter[int] = Counter()
+        self.answers: dict[int, Granted | Pending | Refused] = {}
         self.snapshots: dict[int, bytes] = {}
         self.refusals: dict[str, Refused] = {"NOPE": Refused("Symbol 'NOPE' not found", "SYMBOL_NOT_FOUND")}
         self.pendings = {"LATER": "no session; log in first"}
+        self.slow: set[str] = set()
         self.on_want: Callable[[int], None] | None = None
         self.states: dict[str, AccountState] = {}
 
@@ -65,7 +68,13 @@ class FakeFeed:
         self.held[want] += 1
         if self.on_want is not None:
             self.on_want(want)
-        return Pending(want, level, self.pendings[symbol]) if symbol in self.pendings else Granted(want, level)
+        if symbol in self.pendings:
+            return Pending(want, level, self.pendings[symbol])
+        later = Pending(want, level, "the feed was asked for it", asked=True)
+        return self.answers.setdefault(want, later if symbol in self.slow else Granted(want, level))
+
+    def answered(self, want: int) -> Granted | Pending | Refused:
+        return self.answers[want]
 
     def release(self, want: int) -> None:
         self.held[want] -= 1

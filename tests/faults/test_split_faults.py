@@ -137,11 +137,13 @@ async def test_keys_made_and_revoked_hold_at_every_gateway(server: SplitServer) 
             pytest.fail("a revoked key")
 
 
-async def test_a_refused_symbol_is_told_after_the_ack(server: SplitServer) -> None:
+async def test_an_ack_tells_what_the_feed_said(server: SplitServer) -> None:
     async with Client.login(server.ws_port, server.demo_key) as client:
-        await client.subscribe("NOSUCHSYMBOL")
-        await wait_for(lambda: client.news, what="the refusal")
-        assert (client.news[0]["type"], client.news[0]["code"]) == ("subscription_refused", "SYMBOL_NOT_FOUND")
+        answer = await client.subscribe("NOSUCHSYMBOL", "SBIN:20", mode="Depth")
+        unknown, deep = answer["subscriptions"]
+        assert (answer["status"], unknown["code"]) == ("partial", "SYMBOL_NOT_FOUND")
+        assert (deep["status"], "state" in deep) == ("success", False)
+        await client.hears(1, "SBIN:20")
 
 
 async def test_each_line_of_the_log_names_its_part(server: SplitServer) -> None:

@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from tests.gateway_support import KEYS, MAIN, SECOND, Client, World
 
-from sangam.feed.port import Dialect
+from sangam.feed.port import Dialect, Granted, Pending, Refused
 from sangam.gateway import protocol
 from sangam.gateway.chores import SLICE
 from sangam.gateway.session import Session
-from sangam.model.enums import AccountState
+from sangam.model.enums import AccountState, Mode
+from sangam.model.instrument import Level
 
 
 def rows(*symbols: str) -> list[dict[str, str]]:
@@ -594,3 +595,45 @@ def test_a_session_that_ended_is_silent(world: World) -> None:
     session.receive(b'{"action":"ping"}')
     world.loop.settle()
     assert client.heard() == []
+
+
+class TestAnswersOfAFeedElsewhere:
+    """A feed in another process answers a moment after it was asked."""
+
+    @staticmethod
+    def asked(world: World, client: Client, *symbols: str) -> list[int]:
+        """Subscribe; the wants, whose answers are on their way."""
+        world.feed.slow |= set(symbols)
+        message = {"action": "subscribe", "symbols": rows(*symbols), "mode": 3, "depth": 20}
+        client.session.receive(json.dumps(message).encode())
+        for _ in range(5):
+            world.loop.turn()  # it would never settle, since the ack waits
+        assert client.heard() == []
+        return [world.feed.id(symbol, 3) for symbol in symbols]
+
+    def test_the_ack_waits_and_tells_the_truth(self, world: World) -> None:
+        client = world.client()
+        first, second, third = self.asked(world, client, "A", "B", "C")
+        world.feed.answers |= {
+            first: Granted(first, Level(Mode.DEPTH, 5)),
+            second: Refused("no such symbol", "SYMBOL_NOT_FOUND"),
+            third: Pending(third, Level(Mode.DEPTH, 20), "log in first"),
+        }
+        world.hub.publish(first, b'{"seq":1}')
+        world.loop.settle()
+        ack, data = client.heard()
+        granted, refused, pending = ack["subscriptions"]
+        assert (ack["status"], ack["count"]) == ("partial", 2)
+        assert (granted["status"], granted["depth"], "state" in granted) == ("success", 5, False)
+        assert (refused["code"], refused["message"], "mode" in refused) == ("SYMBOL_NOT_FOUND", "no such symbol", False)
+        assert (pending["state"], pending["reason"]) == ("pending", "log in first")
+        assert (data["symbol"], data["data"]) == ("A", {"seq": 1})
+        assert dict(world.feed.held) == {first: 1, second: 0, third: 1}
+
+    def test_a_client_that_goes_meanwhile_leaves_nothing(self, world: World) -> None:
+        client = world.client()
+        self.asked(world, client, "A", "B")
+        client.close(1000, "gone")
+        world.loop.settle()
+        assert world.feed.total_held == 0
+        assert world.hub.metrics()["lanes"] == 0

@@ -27,6 +27,8 @@ log = logging.getLogger("sangam.bus")
 _KNOCK_SECONDS = 0.05
 _PATIENCE_SECONDS = 3.0
 """A feed that is silent for so long is said to be away."""
+_ANSWER_SECONDS = 0.5
+"""Whoever asks for an instrument may wait so long for the feed's answer."""
 _RESYNC_SECONDS = 0.2
 _USED_SECONDS = 60.0
 _BATCH = 500
@@ -41,7 +43,21 @@ class Remote:
     """A want as the gateway knows it. `want` is the feed's number for it, 0 while unknown; `lease` the one under which
     it was asked for."""
 
-    __slots__ = ("count", "granted", "heard_at", "id", "key", "lease", "level", "payload", "reason", "seq", "want")
+    __slots__ = (
+        "asked_at",
+        "count",
+        "granted",
+        "heard_at",
+        "id",
+        "key",
+        "lease",
+        "level",
+        "payload",
+        "reason",
+        "refusal",
+        "seq",
+        "want",
+    )
 
     def __init__(self, number: int, key: WantKey) -> None:
         self.id = number
@@ -50,7 +66,9 @@ class Remote:
         self.count = 0
         self.granted = False
         self.reason = "the feed was asked for it"
+        self.refusal: Refused | None = None
         self.lease = 0
+        self.asked_at = float("-inf")
         self.forget()
 
     def forget(self) -> None:
@@ -72,6 +90,7 @@ class RemoteFeed:
         self.lost = 0
         """Updates that the border lost since the start."""
         self.figures: Callable[[], tuple[int, Mapping[str, float]]] = lambda: (0, {})
+        self.written = Histogram(STAGE_BOUNDS)
         self._endpoint = endpoint
         self._gateway = gateway
         self._clock = clock
@@ -90,7 +109,6 @@ class RemoteFeed:
         self._records: dict[int, Remote] = {}
         self._by_key: dict[WantKey, Remote] = {}
         self._by_want: dict[int, Remote] = {}
-        self.written = Histogram(STAGE_BOUNDS)
         self._health: dict[str, AccountHealth] = {}
         self._keys: wire.Keys | None = None
         self._identities: dict[str, Identity] = {}
@@ -172,9 +190,17 @@ class RemoteFeed:
             if self._joined:
                 self._ask(record)
         record.count += 1
-        if record.granted or (record.want and self.health(account).state in _SHOWABLE):
+        return self._answer(record)
+
+    def answered(self, want: int) -> Granted | Pending | Refused:
+        record = self._records[want]
+        return record.refusal or self._answer(record)
+
+    def _answer(self, record: Remote) -> Granted | Pending:
+        if record.granted or (record.want and self.health(record.key[0]).state in _SHOWABLE):
             return Granted(record.id, record.level)
-        return Pending(record.id, record.level, record.reason)
+        asked = not record.want and self._joined and self._clock.monotonic() - record.asked_at < _ANSWER_SECONDS
+        return Pending(record.id, record.level, record.reason, asked)
 
     def release(self, want: int) -> None:
         record = self._records[want]
@@ -244,6 +270,7 @@ class RemoteFeed:
     def _ask(self, record: Remote) -> None:
         account, symbol, exchange, (mode, depth), dialect = record.key
         record.lease = self._lease
+        record.asked_at = self._clock.monotonic()
         self._request(wire.Ask(record.id, account, symbol, exchange, mode, depth, dialect))
 
     def _request(self, item: wire.Request) -> None:
@@ -351,6 +378,7 @@ class RemoteFeed:
             return
         if not answer.taken:
             record.lease = 0
+        record.refusal = Refused(answer.reason, answer.code)
         if self._by_key.get(record.key) is record:
             del self._by_key[record.key]
         if self._sink is not None:

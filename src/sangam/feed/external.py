@@ -76,6 +76,9 @@ class External:
             want.line.relist()
         return Granted(want.id, want.level)
 
+    def answered(self, want: int) -> Granted:
+        return Granted(want, self._wants[want].level)
+
     def release(self, want: int) -> None:
         record = self._wants[want]
         record.count -= 1
@@ -137,6 +140,9 @@ class WithExternal(FeedPort):
         if account == EXTERNAL:
             return self._external.want(symbol, exchange, level, dialect)
         return self._feed.want(account, symbol, exchange, level, dialect)
+
+    def answered(self, want: int) -> Granted | Pending | Refused:
+        return self._of(want).answered(want)
 
     def release(self, want: int) -> None:
         self._of(want).release(want)

@@ -132,6 +132,10 @@ class Feed:
             self._wants[want.id] = (feed, want)
         return answer
 
+    def answered(self, want: int) -> Granted | Pending | Refused:
+        feed, record = self._wants[want]
+        return feed.answer(record)
+
     def release(self, want: int) -> None:
         feed, record = self._wants[want]
         feed.release(record)

@@ -26,11 +26,14 @@ class Granted(msgspec.Struct, frozen=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """Taken and kept, but it cannot start yet (no session, master not loaded). A later refusal is told by the sink."""
+    """Taken and kept, but it cannot start yet (no session, master not loaded). A later refusal is told by the sink.
+
+    `asked` says that a feed in another process was asked a moment ago; what it says is then in `answered`."""
 
     want: int
     level: Level
     reason: str
+    asked: bool = False
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -76,6 +79,10 @@ class FeedPort(Protocol):
         self, account: str, symbol: str, exchange: str, level: Level, dialect: Dialect = Dialect.CANONICAL
     ) -> Granted | Pending | Refused:
         """Listen to an instrument in one mode. Equal wants share one id; `symbol` may carry a depth suffix."""
+        ...
+
+    def answered(self, want: int) -> Granted | Pending | Refused:
+        """What has become of a want by now. One that is Refused here is held and must be released."""
         ...
 
     def release(self, want: int) -> None:

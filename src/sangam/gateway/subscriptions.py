@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sangam.feed.port import Dialect, FeedPort, Pending, Refused
+from sangam.feed.port import Dialect, FeedPort, Granted, Pending, Refused
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Level
 
@@ -35,12 +35,17 @@ class Subscriptions:
         """Take the wants, answer, then let data flow: an ack always comes before the data it announces."""
         held = self._hub.delivery.backlog(self._outbox)
         taken: deque[Lane] = deque()
+        asked: list[tuple[Row, int]] = []
         rows: list[Row] = []
         try:
             for count, entry in enumerate(entries, 1):
-                rows.append(self._take(entry, account, interval, dialect, held, taken))
+                row, want = self._take(entry, account, interval, dialect, held, taken)
+                rows.append(row)
+                if want is not None:
+                    asked.append((row, want))
                 if count % SLICE == 0:
                     yield
+            yield from self._hear_out(asked, account.broker, held, taken)
             self._hub.send(self._outbox, subscribe_ack(fields, rows, account.broker, dialect))
             for count in range(1, len(taken) + 1):
                 self._start(taken[0], held)
@@ -117,29 +122,50 @@ class Subscriptions:
 
     def _take(
         self, entry: Entry, account: AccountInfo, interval: int, dialect: Dialect, held: Backlog, taken: deque[Lane]
-    ) -> Row:
-        """Ask the feed for one instrument; its row of the ack."""
+    ) -> tuple[Row, int | None]:
+        """Ask the feed for one instrument; its row of the ack, and the want whose answer is still on its way."""
         row: Row = {"symbol": entry.symbol, "exchange": entry.exchange}
         if entry.error is not None:
-            return row | _failure(entry.error.code, str(entry.error), account.broker)
+            return row | _failure(entry.error.code, str(entry.error), account.broker), None
         lanes = self._outbox.lanes
         key = Key(account.id, entry.symbol, entry.exchange, entry.mode)
         present = lanes.get(key)
         if present is None and len(lanes) + len(taken) >= self._limit:
             text = f"Maximum capacity reached: {self._limit} subscriptions per client. Unsubscribe some first."
-            return row | _failure("MAX_CAPACITY_REACHED", text, account.broker)
+            return row | _failure("MAX_CAPACITY_REACHED", text, account.broker), None
         answer = self._feed.want(account.id, entry.symbol, entry.exchange, Level(entry.mode, entry.depth), dialect)
         if isinstance(answer, Refused):
-            return row | _failure(answer.code, answer.reason, account.broker)
+            return row | _failure(answer.code, answer.reason, account.broker), None
         interval = interval if entry.interval is None else entry.interval
+        row |= _success(answer, account.broker) | {"interval": interval}
         if present is not None and present.want == answer.want and present.interval == interval:
             self._feed.release(answer.want)
-        else:
-            taken.append(self._hub.hold(held, answer.want, key, interval, account.broker, dialect))
-        mode, depth = answer.level
-        row |= {"status": "success", "mode": int(mode), "mode_name": mode.label, "depth": depth, "interval": interval}
-        row["broker"] = account.broker
-        return row | {"state": "pending", "reason": answer.reason} if isinstance(answer, Pending) else row
+            return row, None
+        taken.append(self._hub.hold(held, answer.want, key, interval, account.broker, dialect))
+        return row, answer.want if isinstance(answer, Pending) and answer.asked else None
+
+    def _hear_out(self, asked: list[tuple[Row, int]], broker: str, held: Backlog, taken: deque[Lane]) -> Iterator[None]:
+        """A feed in another process answers a moment later. The ack waits for that, since it should tell the truth."""
+        refused = set()
+        for row, want in asked:
+            while isinstance(answer := self._feed.answered(want), Pending) and answer.asked:
+                yield
+            if isinstance(answer, Refused):
+                refused.add(want)
+                for name in row.keys() - {"symbol", "exchange"}:
+                    del row[name]
+                row.update(_failure(answer.code, answer.reason, broker))
+            else:
+                row.pop("state", None)
+                row.pop("reason", None)
+                row.update(_success(answer, broker))
+        for _ in range(len(taken) if refused else 0):
+            lane = taken.popleft()
+            if lane.want in refused:
+                self._hub.unhold(held, lane)
+                self._feed.release(lane.want)
+            else:
+                taken.append(lane)
 
     def _start(self, lane: Lane, held: Backlog) -> None:
         """Let a lane flow, beginning with the newest that came since it was taken, or with the snapshot."""
@@ -196,6 +222,12 @@ def unsubscribe_ack(fields: Fields, rows: list[Row], broker: str, dialect: Diale
         failed=failed,
         broker=broker,
     )
+
+
+def _success(answer: Granted | Pending, broker: str) -> Row:
+    mode, depth = answer.level
+    row: Row = {"status": "success", "mode": int(mode), "mode_name": mode.label, "depth": depth, "broker": broker}
+    return row | {"state": "pending", "reason": answer.reason} if isinstance(answer, Pending) else row
 
 
 def _failure(code: str, text: str, broker: str) -> Row:
