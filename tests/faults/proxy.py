@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import socket
 import struct
+from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 from typing import Self
 
 
@@ -16,13 +16,13 @@ class Way(Enum):
     DOWN = "down"
 
 
+@dataclass(eq=False)
 class _Link:
     """One connection through the proxy. Once frozen, the fate of one side is hidden from the other."""
 
-    def __init__(self, near: asyncio.StreamWriter, far: asyncio.StreamWriter) -> None:
-        self.near = near
-        self.far = far
-        self.frozen = False
+    near: asyncio.StreamWriter
+    far: asyncio.StreamWriter
+    frozen: bool = False
 
     def abort(self) -> None:
         for writer in (self.near, self.far):
@@ -62,9 +62,7 @@ class FaultProxy:
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
@@ -75,8 +73,6 @@ class FaultProxy:
     def open(self) -> int:
         """Connections that are carried now."""
         return len(self._links)
-
-    # --- faults that act once -----------------------------------------------------------------------------------------
 
     def reset(self) -> None:
         """RST to both sides of every connection."""
@@ -103,17 +99,16 @@ class FaultProxy:
         for link in self._links:
             link.near.write(data)
 
-    # --- carrying -----------------------------------------------------------------------------------------------------
-
-    def _enter(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._carry(reader, writer), name="proxied connection")
+    def _enter(self, reader: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
+        self.accepted += 1
+        task = asyncio.create_task(self._carry(reader, near), name="proxied connection")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: reset(near.transport))
 
     async def _carry(self, reader: asyncio.StreamReader, near: asyncio.StreamWriter) -> None:
-        self.accepted += 1
         if self.refuses:
-            return reset(near.transport)
+            return
         far_reader, far = await asyncio.open_connection("127.0.0.1", self._target)
         link = _Link(near, far)
         self._links.add(link)

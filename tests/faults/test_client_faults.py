@@ -254,6 +254,7 @@ async def test_sockets_that_never_finish_their_handshake(open_rig: OpenRig) -> N
         for reader, writer in silent:
             await asyncio.wait_for(reader.read(), 10)
             writer.close()
+            await writer.wait_closed()
 
 
 # --- strangers --------------------------------------------------------------------------------------------------------
