@@ -88,6 +88,19 @@ async def test_a_streaming_price_is_not_asked_for(driver: Driver) -> None:
         await desk.close()
 
 
+async def test_a_stream_without_bid_and_ask_is_no_quote(driver: Driver) -> None:
+    async with feed_rig(data=DATA) as rig:
+        await rig.login()
+        await rig.streaming("SBIN", Mode.QUOTE, 5.0)
+        desk = market(rig, driver)
+        assert (await desk.quotes(ACCOUNT, [SBIN], Mode.LTP))[SBIN].fields["ltp"] == 5.0
+        assert (await desk.quotes(ACCOUNT, [SBIN], Mode.QUOTE))[SBIN].fields["ltp"] == 7.0
+        await rig.streaming("TCS", Mode.DEPTH, 6.0)
+        assert (await desk.quotes(ACCOUNT, [TCS], Mode.QUOTE))[TCS].fields["ltp"] == 6.0
+        assert driver.asked == ["SBIN"]
+        await desk.close()
+
+
 async def test_the_price_of_a_stale_stream_is_asked_for(driver: Driver) -> None:
     async with feed_rig(data=DATA, timing=replace(FAST, stale_after=0.1)) as rig:
         await rig.login()

@@ -40,7 +40,7 @@ class Market:
         known = {
             instrument: last
             for instrument in instruments
-            if (last := self._feed.current(account, instrument.symbol, instrument.exchange.value, mode)) is not None
+            if (last := self._streamed(account, instrument, mode)) is not None
         }
         rest = [instrument for instrument in dict.fromkeys(instruments) if instrument not in known]
         if not rest:
@@ -49,6 +49,14 @@ class Market:
         if spec.data is not None:
             return known | await self._desk(account).ask(rest)
         return known | await self._listened(account, rest)
+
+    def _streamed(self, account: str, instrument: Instrument, mode: Mode) -> Last | None:
+        """What the stream tells now. A stream without the best bid and ask (some wires tell them only with the book) is
+        no quote: who asks here would take what is missing for zero."""
+        last = self._feed.current(account, instrument.symbol, instrument.exchange.value, mode)
+        if last is None or mode is Mode.LTP or instrument.exchange.is_index or "bid_price" in last.fields:
+            return last
+        return None
 
     async def history(
         self, account: str, instrument: Instrument, interval: str, start: date, end: date
