@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from tests.house import broker, open_house
 from tests.login_broker import OTP, PIN, Bank, login_broker
 from tests.served import Served
@@ -18,7 +19,7 @@ from sangam.accounts.pending import Flow
 from sangam.accounts.signin import SIGNED_IN_SECONDS
 from sangam.accounts.users import hash_password
 from sangam.accounts.ways import Way
-from sangam.api.logins import PASSWORD_TRIES
+from sangam.api.logins import PASSWORD_TRIES, make_login_router
 from sangam.api.server import serve_api
 from sangam.brokers.registry import Registry
 from sangam.logs import HumanFormatter
@@ -233,6 +234,15 @@ async def test_signing_in_lasts_until_the_password_or_the_hour_changes(site: Sit
         else:
             await site.client.post("/signout")
             assert "sangam_user" not in site.client.cookies
+
+
+async def test_cookies_stay_with_https_where_browsers_use_it(site: Site) -> None:
+    app = FastAPI()
+    app.include_router(make_login_router(site.house.desk, site.house.clock, secure=True))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://sangam") as browser:
+        reply = await browser.post("/signin", data={"name": "asha", "password": PASSWORD})
+    cookie = reply.headers["set-cookie"].lower()
+    assert all(word in cookie for word in ("secure", "httponly", "samesite=lax"))
 
 
 async def test_passwords_cannot_be_tried_without_end(site: Site) -> None:

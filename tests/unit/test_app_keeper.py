@@ -171,6 +171,18 @@ async def test_who_is_not_logged_in_automatically(watch: Watch, reason: str) -> 
     assert watch.bank.heard == []
 
 
+async def test_an_account_of_a_broker_that_is_not_valid_any_more_rests(watch: Watch, tmp_path: Path) -> None:
+    account = watch.add("auto", pin=PIN, totp=SECRET)
+    watch.house.accounts.open_session(account)
+    house = open_house(tmp_path, watch.house.clock, Registry([login_broker("paste")]))
+    other = Watch(house, watch.bank)
+    await other.look(25 * 3600)
+    assert house.accounts.sessions.ended(account) == Ended(End.EXPIRED)
+    await other.look(LONGEST)
+    assert watch.bank.heard == []
+    house.database.close()
+
+
 async def test_a_fault_in_one_look_does_not_end_the_watch(watch: Watch, caplog: pytest.LogCaptureFixture) -> None:
     account = watch.add("paste")
     watch.house.accounts.open_session(account, {"access_token": watch.bank.token()})

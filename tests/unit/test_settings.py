@@ -50,6 +50,8 @@ def test_empty_values_count_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("MAX_SYMBOLS_PER_WEBSOCKET", "0", "greater than or equal to 1"),
         ("DATABASE_URL", "mysql://root@localhost/x", "allowed: sqlite"),
         ("DATABASE_URL", "nonsense", "allowed: sqlite"),
+        ("HOST_SERVER", "sangam.example.com", "write it as https://sangam.example.com"),
+        ("HOST_SERVER", "https://sangam.example.com/?x=1", "write it as https://"),
         ("TLS_CERT", "/no/such/file", "no such file"),
         ("API_RATE_LIMIT", "fast", "valid integer"),
     ],

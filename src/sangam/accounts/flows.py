@@ -2,7 +2,6 @@
 
 Nothing is stored and no session opens before the broker said yes, and said it of the right client."""
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -26,8 +25,6 @@ Run = Callable[[BrokerSpec, Session, Operation[Any]], Awaitable[Any]]
 
 _TELLING = 8
 """Characters of a callback's value that may be a secret; shorter ones are words such as ``ok``."""
-
-log = logging.getLogger("sangam.accounts")
 
 
 class Flows:
@@ -58,6 +55,10 @@ class Flows:
     def home(self) -> str:
         """The address that browsers reach us by."""
         return self._home()
+
+    def serves(self, broker: str) -> bool:
+        """Whether this house may use it (`VALID_BROKERS`)."""
+        return broker in self._registry.names
 
     def spec(self, account: str) -> BrokerSpec:
         return self._registry[self._accounts[account].info.broker]
@@ -181,7 +182,6 @@ class Flows:
         flow.asks = ()
         flow.generation = self._accounts.sessions.generation(flow.account) + 1
         self._accounts.admit(flow.account, flow.fields, flow.hosts, grant)
-        log.info("%s: logged in at %s as %s", flow.account, self.spec(flow.account).title, grant.client_id)
 
     def _candidate(self, account: str, fields: Mapping[str, str], hosts: Mapping[str, str]) -> Session:
         held = self._accounts[account]

@@ -72,7 +72,7 @@ class Keeper:
             self._accounts.end_session(account, Ended(End.EXPIRED))
         for info in self._accounts.list():
             self._bury(info)
-            if info.id not in self._busy:
+            if info.id not in self._busy and self._flows.serves(info.broker):
                 self._prolong(info)
                 self._log_in(info)
 

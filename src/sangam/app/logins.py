@@ -75,6 +75,8 @@ class Logins:
             self._adopter.remove(account)
             return
         info = self._accounts[account].info
+        if info.broker not in self._brokers.names:
+            return
         simulator = self._embedded.get(info.broker)
         if simulator is not None and session is not None and session.hosts != simulator.hosts:
             self._log_in_to_embedded(info, simulator)  # whatever was typed: only this process knows the way in

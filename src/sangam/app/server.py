@@ -144,15 +144,7 @@ class App:
             version=__version__,
             started_at=clock.now_ms(),
         )
-        first = ensure_first(self._accounts, self._brokers, *self._given())
-        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded, self._address)
-        stack.callback(logins.stop)
-        logins.start()
-        if first is not None:
-            log.info("%s: made of BROKER_API_KEY; log in: sangam account login %s", first.id, first.id)
-        keeper = Keeper(self._desk, self._feed.dead, clock)
-        stack.push_async_callback(keeper.stop)
-        keeper.start()
+        self._bring_up(adopter, embedded)
         if home.locked:
             home.write_run(run)
         return run
@@ -170,6 +162,18 @@ class App:
             ingress.start(f"tcp://{settings.zmq_host}:{settings.zmq_port or '*'}")
             self._stack.callback(ingress.close)
         return front
+
+    def _bring_up(self, adopter: Adopter, embedded: Mapping[str, Simulator]) -> None:
+        """The accounts, and the watch over their sessions."""
+        first = ensure_first(self._accounts, self._brokers, *self._given())
+        logins = Logins(self._accounts, self._brokers, self._feed, adopter, embedded, self._address)
+        self._stack.callback(logins.stop)
+        logins.start()
+        if first is not None:
+            log.info("%s: made of BROKER_API_KEY; log in: sangam account login %s", first.id, first.id)
+        keeper = Keeper(self._desk, self._feed.dead, self._clock)
+        self._stack.push_async_callback(keeper.stop)
+        keeper.start()
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
