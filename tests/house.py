@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from tests.databases import database_url
 
 from sangam.accounts.accounts import Accounts
-from sangam.accounts.admin import State, unserved
 from sangam.accounts.desk import Desk, open_desk
 from sangam.accounts.flows import Run
+from sangam.accounts.rows import State, unserved
 from sangam.accounts.vault import open_vault
 from sangam.brokers.contract import BrokerSpec, Ctx, FieldKind, Instruments, Login, LoginField, Operation, Session, done
 from sangam.brokers.registry import Registry

@@ -9,111 +9,47 @@ from typing import Any
 
 import msgspec
 
-from sangam.brokers.contract import FieldKind
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
 from sangam.model.identity import AccountInfo
 from sangam.store.home import Home
-from sangam.transport.egress import parse_egress
 
 from .accounts import Accounts
+from .arguments import (
+    AddAccount,
+    Answer,
+    Arguments,
+    ChooseDefault,
+    CreateKey,
+    GiveAddress,
+    LeaveFrom,
+    LogIn,
+    NameAccount,
+    NameKey,
+    NameLogin,
+    NameUser,
+    OfUser,
+)
 from .callbacks import Callbacks
 from .flows import Flows
-from .keys import ApiKey
-from .pending import Flow
-from .users import User, hash_password
-from .ways import Way
+from .rows import Rows
+from .users import hash_password
 
 ADMIN_KEY_FILE = "admin.key"
 ADMIN_USER = "admin"
-TRADING_SCOPES = (Scope.DATA, Scope.ORDERS_READ, Scope.ORDERS_WRITE)
-
-
-class _Arguments(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A mapping that does not fit raises InvalidInput."""
-
-
-class AddAccount(_Arguments):
-    broker: str
-    fields: dict[str, str] = {}
-    hosts: dict[str, str] = {}
-    user: str | None = None
-
-
-class LogIn(_Arguments):
-    account: str
-    fields: dict[str, str] = {}
-    hosts: dict[str, str] = {}
-    way: Way | None = None
-
-
-class Answer(_Arguments):
-    login: str
-    fields: dict[str, str]
-
-
-class GiveAddress(_Arguments):
-    account: str
-    address: str
-
-
-class NameLogin(_Arguments):
-    login: str
-
-
-class ChooseDefault(_Arguments):
-    account: str
-    data: bool = True
-    orders: bool = True
-
-
-class LeaveFrom(_Arguments):
-    account: str
-    egress: str
-
-
-class NameUser(_Arguments):
-    name: str
-    password: str | None = None
-
-
-class NameAccount(_Arguments):
-    account: str
-
-
-class OfUser(_Arguments):
-    user: str | None = None
-
-
-class CreateKey(_Arguments):
-    user: str | None = None
-    label: str = ""
-    scopes: tuple[Scope, ...] = TRADING_SCOPES
-    account: str | None = None
-    interval_ms: int | None = None
-
-
-class NameKey(_Arguments):
-    id: str
-
 
 Verb = Callable[[Any], dict[str, Any] | Awaitable[dict[str, Any]]]
-State = Callable[[str], tuple[str, str]]
-
-
-def unserved(account: str) -> tuple[str, str]:
-    return "", "no server is running"
 
 
 class Admin:
-    """`call` runs a verb; all errors are SangamErrors. `state` tells state and detail of an account's feed."""
+    """`call` runs a verb; all errors are SangamErrors."""
 
-    def __init__(self, accounts: Accounts, flows: Flows, callbacks: Callbacks, state: State = unserved) -> None:
+    def __init__(self, accounts: Accounts, flows: Flows, callbacks: Callbacks, rows: Rows) -> None:
         self._accounts = accounts
         self._flows = flows
         self._callbacks = callbacks
-        self._state = state
-        self._verbs: dict[str, tuple[type[_Arguments], Verb]] = {
+        self._rows = rows
+        self._verbs: dict[str, tuple[type[Arguments], Verb]] = {
             "account/add": (AddAccount, self._add_account),
             "account/login": (LogIn, self._log_in),
             "account/answer": (Answer, self._answer),
@@ -125,7 +61,7 @@ class Admin:
             "account/list": (OfUser, self._list_accounts),
             "account/remove": (NameAccount, self._remove_account),
             "user/add": (NameUser, self._add_user),
-            "user/list": (_Arguments, self._list_users),
+            "user/list": (Arguments, self._list_users),
             "user/passwd": (NameUser, self._set_password),
             "key/create": (CreateKey, self._create_key),
             "key/list": (OfUser, self._list_keys),
@@ -147,27 +83,27 @@ class Admin:
 
     def _add_account(self, wanted: AddAccount) -> dict[str, Any]:
         info = self._accounts.create(self._user(wanted.user), wanted.broker, wanted.fields, wanted.hosts)
-        return self._account(info)
+        return self._rows.account(info)
 
     async def _log_in(self, wanted: LogIn) -> dict[str, Any]:
         info = self._find(wanted.account, None)
-        return self.progress(await self._flows.begin(info.id, wanted.fields, wanted.hosts, wanted.way))
+        return self._rows.login(await self._flows.begin(info.id, wanted.fields, wanted.hosts, wanted.way))
 
     async def _answer(self, given: Answer) -> dict[str, Any]:
-        return self.progress(await self._flows.answer(given.login, given.fields))
+        return self._rows.login(await self._flows.answer(given.login, given.fields))
 
     async def _address(self, given: GiveAddress) -> dict[str, Any]:
         flow, parameters = self._callbacks.typed(self._find(given.account, None).id, given.address)
         await self._flows.brought(flow, parameters)
-        return self.progress(flow)
+        return self._rows.login(flow)
 
     def _look(self, wanted: NameLogin) -> dict[str, Any]:
-        return self.progress(self._flows.pending[wanted.login])
+        return self._rows.login(self._flows.pending[wanted.login])
 
     async def _log_out(self, wanted: NameAccount) -> dict[str, Any]:
         info = self._find(wanted.account, None)
         untold = await self._flows.log_out(info.id)
-        return {**self._account(info), "untold": untold}
+        return {**self._rows.account(info), "untold": untold}
 
     def _choose_default(self, wanted: ChooseDefault) -> dict[str, Any]:
         info = self._find(wanted.account, None)
@@ -176,15 +112,15 @@ class Admin:
             data_account=info.id if wanted.data else None,
             order_account=info.id if wanted.orders else None,
         )
-        return self._account(info)
+        return self._rows.account(info)
 
     def _leave_from(self, wanted: LeaveFrom) -> dict[str, Any]:
         info = self._find(wanted.account, None)
         self._accounts.leave_from(info.id, wanted.egress)
-        return self._account(info)
+        return self._rows.account(info)
 
     def _list_accounts(self, wanted: OfUser) -> dict[str, Any]:
-        return {"accounts": [self._account(info) for info in self._accounts.list(wanted.user)]}
+        return {"accounts": [self._rows.account(info) for info in self._accounts.list(wanted.user)]}
 
     def _remove_account(self, wanted: NameAccount) -> dict[str, Any]:
         info = self._find(wanted.account, None)
@@ -200,15 +136,15 @@ class Admin:
         user = self._accounts.users.add(wanted.name)
         if hashed is not None:
             user = self._accounts.users.set_password(user.name, hashed)
-        return self._user_row(user)
+        return self._rows.user(user)
 
     async def _set_password(self, wanted: NameUser) -> dict[str, Any]:
         user = self._accounts.users[wanted.name]
         hashed = await asyncio.to_thread(hash_password, wanted.password or "")
-        return self._user_row(self._accounts.users.set_password(user.name, hashed))
+        return self._rows.user(self._accounts.users.set_password(user.name, hashed))
 
-    def _list_users(self, wanted: _Arguments) -> dict[str, Any]:
-        return {"users": [self._user_row(user) for user in self._accounts.users.list() if user.name != ADMIN_USER]}
+    def _list_users(self, wanted: Arguments) -> dict[str, Any]:
+        return {"users": [self._rows.user(user) for user in self._accounts.users.list() if user.name != ADMIN_USER]}
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
@@ -224,13 +160,13 @@ class Admin:
             order_account=account,
             interval_ms=wanted.interval_ms,
         )
-        return {"api_key": text, **_key(key)}
+        return {"api_key": text, **self._rows.key(key)}
 
     def _list_keys(self, wanted: OfUser) -> dict[str, Any]:
-        return {"keys": [_key(key) for key in self._accounts.keys.list(wanted.user)]}
+        return {"keys": [self._rows.key(key) for key in self._accounts.keys.list(wanted.user)]}
 
     def _revoke_key(self, wanted: NameKey) -> dict[str, Any]:
-        return _key(self._accounts.keys.revoke(wanted.id))
+        return self._rows.key(self._accounts.keys.revoke(wanted.id))
 
     # --- who and what -------------------------------------------------------------------------------------------------
 
@@ -254,63 +190,6 @@ class Admin:
             return of_broker[0]
         known = ", ".join(info.id for info in of_broker or own) or "none yet"
         raise InvalidInput(f"Account '{name}' is {'not clear' if of_broker else 'unknown'}. Accounts: {known}.")
-
-    def _account(self, info: AccountInfo) -> dict[str, Any]:
-        session = self._accounts.session(info.id)
-        held = self._accounts[info.id]
-        ended = self._accounts.sessions.ended(info.id)
-        data, orders = self._accounts.default(info.user)
-        state, detail = self._state(info.id)
-        return {
-            "account": info.id,
-            "user": info.user,
-            "broker": info.broker,
-            "client_id": held.info.client_id,
-            "hosts": dict(held.hosts),
-            "egress": str(parse_egress(held.egress)),
-            "created_at": held.created_at,
-            "session": session is not None,
-            "generation": session.generation if session else None,
-            "expires_at": session.expires_at if session else None,
-            "ended": ended.how.value if ended else None,
-            "state": state,
-            "detail": detail,
-            "default_data": data is not None and data.id == info.id,
-            "default_orders": orders is not None and orders.id == info.id,
-        }
-
-    def progress(self, flow: Flow) -> dict[str, Any]:
-        """A login under way: what it asks, where the browser must go, or how it ended."""
-        link = f"{self._flows.home}/{flow.session.broker}/login/{flow.account}?ticket={self._callbacks.ticket(flow)}"
-        return {
-            **self._account(self._accounts[flow.account].info),
-            "login": flow.id,
-            "way": flow.way.value,
-            "asks": [
-                {"name": field.name, "label": field.label, "secret": field.kind is FieldKind.SECRET}
-                for field in flow.asks
-            ],
-            "url": flow.url,
-            "link": link if flow.url else "",
-            "open": flow.open,
-            "error": flow.error,
-        }
-
-    def _user_row(self, user: User) -> dict[str, Any]:
-        data, orders = self._accounts.default(user.name)
-        return {
-            "user": user.name,
-            "created_at": user.created_at,
-            "password": user.password is not None,
-            "accounts": len(self._accounts.list(user.name)),
-            "data_account": data.id if data else None,
-            "order_account": orders.id if orders else None,
-        }
-
-
-def _key(key: ApiKey) -> dict[str, Any]:
-    values: dict[str, Any] = msgspec.to_builtins(key)
-    return values
 
 
 def ensure_admin_key(accounts: Accounts, home: Home) -> str:

@@ -9,7 +9,8 @@ from sangam.model.identity import AccountInfo
 from sangam.store.home import Home
 
 from .accounts import Accounts
-from .admin import ADMIN_USER, TRADING_SCOPES
+from .admin import ADMIN_USER
+from .arguments import TRADING_SCOPES
 
 DEMO_USER = "demo"
 DEMO_KEY_FILE = "demo.key"

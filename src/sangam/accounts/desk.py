@@ -8,9 +8,10 @@ from sangam.brokers.registry import Registry
 from sangam.model.clock import Clock
 
 from .accounts import Accounts
-from .admin import Admin, State, unserved
+from .admin import Admin
 from .callbacks import Callbacks
 from .flows import Flows, Run
+from .rows import Rows, State, unserved
 from .signin import SignIn
 from .signing import Signer
 from .vault import Vault
@@ -19,6 +20,7 @@ from .vault import Vault
 class Desk(NamedTuple):
     accounts: Accounts
     admin: Admin
+    rows: Rows
     flows: Flows
     callbacks: Callbacks
     sign_in: SignIn
@@ -39,5 +41,6 @@ def open_desk(
     signer = Signer(vault.derive("logins"), clock)
     flows = Flows(accounts, registry, signer, clock, run, ctx, home)
     callbacks = Callbacks(flows, registry, signer)
-    admin = Admin(accounts, flows, callbacks, state)
-    return Desk(accounts, admin, flows, callbacks, SignIn(accounts.users, vault, clock))
+    rows = Rows(accounts, flows, callbacks, state)
+    admin = Admin(accounts, flows, callbacks, rows)
+    return Desk(accounts, admin, rows, flows, callbacks, SignIn(accounts.users, vault, clock))

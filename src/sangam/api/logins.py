@@ -124,7 +124,7 @@ class Pages:
             raise ApiError(403, ErrorCode.INSUFFICIENT_PERMISSION, f"This API key lacks the scope '{Scope.ADMIN}'.")
         self._exists(broker, account)
         flow = await self._desk.flows.begin(account)
-        return success(data=self._desk.admin.progress(flow))
+        return success(data=self._desk.rows.login(flow))
 
     def _go_on(self, flow: Flow) -> Response:
         """The next thing to do in a login under way."""

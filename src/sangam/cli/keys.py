@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sangam.accounts.admin import TRADING_SCOPES
+from sangam.accounts.arguments import TRADING_SCOPES
 from sangam.model.enums import Scope
 
 from .backend import administration

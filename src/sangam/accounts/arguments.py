@@ -1,0 +1,77 @@
+"""What the verbs of administration take."""
+
+import msgspec
+
+from sangam.model.enums import Scope
+
+from .ways import Way
+
+TRADING_SCOPES = (Scope.DATA, Scope.ORDERS_READ, Scope.ORDERS_WRITE)
+
+
+class Arguments(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A mapping that does not fit raises InvalidInput."""
+
+
+class AddAccount(Arguments):
+    broker: str
+    fields: dict[str, str] = {}
+    hosts: dict[str, str] = {}
+    user: str | None = None
+
+
+class LogIn(Arguments):
+    account: str
+    fields: dict[str, str] = {}
+    hosts: dict[str, str] = {}
+    way: Way | None = None
+
+
+class Answer(Arguments):
+    login: str
+    fields: dict[str, str]
+
+
+class GiveAddress(Arguments):
+    account: str
+    address: str
+
+
+class NameLogin(Arguments):
+    login: str
+
+
+class ChooseDefault(Arguments):
+    account: str
+    data: bool = True
+    orders: bool = True
+
+
+class LeaveFrom(Arguments):
+    account: str
+    egress: str
+
+
+class NameUser(Arguments):
+    name: str
+    password: str | None = None
+
+
+class NameAccount(Arguments):
+    account: str
+
+
+class OfUser(Arguments):
+    user: str | None = None
+
+
+class CreateKey(Arguments):
+    user: str | None = None
+    label: str = ""
+    scopes: tuple[Scope, ...] = TRADING_SCOPES
+    account: str | None = None
+    interval_ms: int | None = None
+
+
+class NameKey(Arguments):
+    id: str
