@@ -131,6 +131,11 @@ class RawClient:
             client._heard.clear()
             yield client
 
+    @property
+    def name(self) -> str:
+        """What the server's log calls it."""
+        return ":".join(map(str, self._socket.getsockname()))
+
     async def send_bytes(self, data: bytes) -> None:
         """Raises ConnectionError once the server has closed."""
         await asyncio.wait_for(self._loop.sock_sendall(self._socket, data), 10)
@@ -146,7 +151,8 @@ class RawClient:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """Read all that comes, beside what the block does."""
+        """Read all that comes, as fast as it comes, beside what the block does."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         task = asyncio.create_task(self.close_code())
         try:
             yield

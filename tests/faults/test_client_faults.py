@@ -53,14 +53,18 @@ async def enter(client: RawClient, rig: Rig, symbols: int) -> None:
     await client.say("subscribe", symbols=shares(rig, symbols), mode="Depth", interval=0)
 
 
-QUESTIONS = 20 * frame(TEXT, b'{"action": "get_broker_info"}')
+QUESTIONS = 100 * frame(TEXT, b'{"action": "get_broker_info"}')
 
 
 async def fill(client: RawClient, rig: Rig) -> None:
     """Ask, and read no answer, until the server sees that its bytes are not taken."""
-    while rig.gateway.hub.delivery.slow == 0:
-        await client.send_bytes(QUESTIONS)
-        await rig.trader.ask("ping")  # by then they are answered
+    (outbox,) = (each.session.outbox for each in rig.gateway.connections if each.session and each.peer == client.name)
+    due = 0
+    while outbox.paused_at is None:
+        if outbox.sent >= due:
+            due = outbox.sent + 100
+            await client.send_bytes(QUESTIONS)
+        await rig.trader.ask("ping")
 
 
 def waiting(rig: Rig) -> int:
