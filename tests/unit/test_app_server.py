@@ -207,3 +207,23 @@ async def test_prices_from_outside_are_heard_by_those_who_name_them(tmp_path: Pa
     async with house(tmp_path) as app, client(app) as socket:
         await socket.send(json.dumps(subscribe))
         assert json.loads(await socket.recv())["code"] == "INVALID_PARAMETERS"
+
+
+async def test_an_instrument_and_a_key_are_traced_through_the_house(tmp_path: Path) -> None:
+    async with house(tmp_path) as app, client(app) as socket:
+        assert app.demo is not None
+        key = f"key:{app.demo.api_key.split('_')[1]}"
+        for what in ("NSE:SBIN", key):
+            await admin(app, tmp_path, "trace/start", what=what)
+        await socket.send(json.dumps({"action": "subscribe", "symbol": "SBIN", "exchange": "NSE", "mode": "LTP"}))
+        await told(socket, "market_data")
+
+        async def lines(what: str) -> list[str]:
+            return [line["text"] for line in (await admin(app, tmp_path, "trace/lines", what=what))["lines"]]
+
+        of_sbin, of_key = await lines("NSE:SBIN"), await lines(key)
+        assert any(line.startswith("in demo-paper") for line in of_sbin)
+        assert any(" LTP every 50 ms to 1 clients: " in line for line in of_sbin)
+        assert of_key[0].startswith("in 127.0.0.1:")
+        assert '"action": "subscribe"' in of_key[0]
+        assert any('"type":"market_data"' in line for line in of_key)

@@ -17,6 +17,7 @@ from sangam.store.home import Home
 from .front import Doors
 from .part import Standing, Task, main
 from .server import App
+from .trace import targets
 
 
 class Elsewhere(FeedServer):
@@ -64,6 +65,7 @@ def _known(accounts: Accounts, doors: Doors) -> Keys:
 async def feed(task: Task, settings: Settings) -> AsyncIterator[Standing]:
     app = App(settings, Home(settings.sangam_home), front=partial(Elsewhere, task=task))
     run = await app.start(task.auto_port)
+    app.tracer.start_all(targets(task.trace))
     try:
         yield Standing(run=run, demo=app.demo)
     finally:

@@ -10,6 +10,7 @@ from sangam.settings import Settings
 
 from .front import gateway_settings, tls
 from .part import Standing, Task, main
+from .trace import Tracer, targets
 
 
 @asynccontextmanager
@@ -27,6 +28,7 @@ async def gateway(task: Task, settings: Settings) -> AsyncIterator[Standing]:
         feed.on_renewed(lambda user: served.renew(user, feed.identity))
         feed.figures = lambda: (served.clients, served.metrics())
         feed.written = served.written
+        Tracer(clock, None, served).start_all(targets(task.trace))
         await served.start(settings.websocket_host, settings.websocket_port, tls(settings), shared=task.shared)
         try:
             yield Standing()

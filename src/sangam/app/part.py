@@ -23,6 +23,7 @@ from sangam.settings import Settings, load_settings
 from sangam.store.home import RunInfo
 
 from . import loop
+from .trace import detail
 
 log = logging.getLogger("sangam.app")
 
@@ -75,8 +76,7 @@ def main(stand: Stand) -> None:
     try:
         settings = load_settings(None, **task.settings)
         configure(settings.log_level, as_json=task.log_json)
-        for part in task.trace:
-            logging.getLogger(f"sangam.{part.removeprefix('sangam.')}").setLevel(logging.DEBUG)
+        detail(task.trace)
         loop.run(_live(stand, task, settings))
     except ConfigError as error:
         _answer(Standing(error=str(error)))

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sangam import __version__, simulators
@@ -26,6 +26,7 @@ from sangam.feed.external import External, WithExternal
 from sangam.feed.feed import Feed
 from sangam.feed.market import Market
 from sangam.feed.pool import Caps
+from sangam.gateway.server import Gateway
 from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
 from sangam.model import holidays
@@ -48,6 +49,7 @@ from .keeper import Keeper
 from .logins import Logins
 from .loop import LagMeter
 from .observe import Observer
+from .trace import Target, Tracer
 
 log = logging.getLogger("sangam.app")
 
@@ -70,6 +72,7 @@ class App:
         self.run: RunInfo | None = None
         self.demo: Demo | None = None
         self.front: Front
+        self.tracer: Tracer
         self.ingress: Ingress | None = None
         self._settings = settings
         self._home = home
@@ -156,6 +159,8 @@ class App:
         served = WithExternal(self._feed, external) if external is not None else self._feed
         front = self._make_front(served, self._accounts, self._brokers.names, settings, clock)
         self._feed.attach(front.sink)
+        self.tracer = Tracer(clock, self._feed, front if isinstance(front, Gateway) else None)
+        self._stack.callback(self.tracer.close)
         if external is not None:
             external.attach(front.sink)
             ingress = self.ingress = Ingress(external, self._brokers.names, clock)
@@ -240,8 +245,10 @@ class App:
     # --- what the API asks --------------------------------------------------------------------------------------------
 
     async def _administer(self, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        desk = self._instruments if verb in self._instruments else self._desk.admin
-        return await desk.call(verb, arguments)
+        for desk in (self._instruments, self.tracer):
+            if verb in desk:
+                return await desk.call(verb, arguments)
+        return await self._desk.admin.call(verb, arguments)
 
     def _master(self, account: str) -> Master:
         """What the account's feed reads; before a login what stands of its broker, unless it has hosts of its own."""
@@ -253,16 +260,23 @@ class App:
         return master
 
 
-def serve(settings: Settings, *, auto_port: bool = False, ready: Callable[[App], None] | None = None) -> None:
+def serve(
+    settings: Settings,
+    *,
+    auto_port: bool = False,
+    ready: Callable[[App], None] | None = None,
+    traced: Iterable[Target] = (),
+) -> None:
     """Run a server until SIGINT or SIGTERM; `ready` is told when its ports answer. Raises ConfigError."""
     with Home(settings.sangam_home) as home:
-        loop.run(_serve(App(settings, home), auto_port, ready))
+        loop.run(_serve(App(settings, home), auto_port, ready, traced))
 
 
-async def _serve(app: App, auto_port: bool, ready: Callable[[App], None] | None) -> None:
+async def _serve(app: App, auto_port: bool, ready: Callable[[App], None] | None, traced: Iterable[Target]) -> None:
     stopping = asyncio.Event()
     loop.on_signals(stopping.set, signal.SIGINT, signal.SIGTERM)
     await app.start(auto_port)
+    app.tracer.start_all(traced)
     loop.settle()
     try:
         if ready is not None:

@@ -12,7 +12,7 @@ from sangam import __version__
 from sangam.logs import configure, redactor
 from sangam.model.errors import SangamError
 
-from . import accounts, brokers, doctor, instruments, keys, serve, simulate, stream, users
+from . import accounts, brokers, doctor, instruments, keys, serve, simulate, stream, trace, users
 from .output import complain
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("serve", epilog="Example: sangam serve --auto-port")(serve.serve)
 app.command("simulate", epilog="Example: sangam simulate BROKER --speed 10")(simulate.simulate)
 app.command("brokers", epilog="Example: sangam brokers")(brokers.brokers)
 app.command("stream", epilog="Example: sangam stream NSE:SBIN NSE:RELIANCE --mode quote")(stream.stream)
+app.command("trace", epilog="Example: sangam trace NSE:SBIN --seconds 10")(trace.trace)
 app.command("doctor", epilog="Example: sangam doctor")(doctor.doctor)
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.app, name="user")

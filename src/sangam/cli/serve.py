@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sangam.app.trace import detail, targets
 from sangam.logs import configure
 
 from .options import settings
@@ -21,7 +22,11 @@ def serve(
     auto_port: Annotated[bool, typer.Option("--auto-port", help="Take the next free port where one is busy.")] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Log one JSON object per line.")] = False,
     trace: Annotated[
-        list[str] | None, typer.Option(metavar="PART", help="Log this part in detail: transport, feed, api ...")
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT",
+            help="Log a part in detail (transport, feed, api ...), every update of NSE:SBIN, or the clients of key:ID.",
+        ),
     ] = None,
     split: Annotated[bool, typer.Option("--split", help="Feed and gateway as processes of their own.")] = False,
     gateways: Annotated[
@@ -31,8 +36,8 @@ def serve(
     """Run the server until Ctrl-C. On an empty home it streams a simulated market and prints how to listen."""
     chosen = settings()
     configure(chosen.log_level, as_json=log_json)
-    for part in trace or []:
-        logging.getLogger(f"sangam.{part.removeprefix('sangam.')}").setLevel(logging.DEBUG)
+    traced = targets(trace or ())
+    detail(trace or ())
     if split or gateways > 1:
         from sangam.app import split as parts  # noqa: PLC0415 - as below
 
@@ -41,7 +46,7 @@ def serve(
     else:
         from sangam.app import server  # noqa: PLC0415 - the other commands start without the server's libraries
 
-        server.serve(chosen, auto_port=auto_port, ready=_announce)
+        server.serve(chosen, auto_port=auto_port, ready=_announce, traced=traced)
 
 
 def _announce(app: "App | Split") -> None:

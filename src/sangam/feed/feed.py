@@ -21,6 +21,7 @@ from sangam.transport.socket import Timing
 from .account import AccountFeed, FeedTools, Master
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
+from .trace import Tell
 from .wants import Want
 
 log = logging.getLogger("sangam.feed")
@@ -53,6 +54,7 @@ class Feed:
         self._numbers = itertools.count(clock.now_ms())
         self._accounts: dict[str, AccountFeed] = {}
         self._wants: dict[int, tuple[AccountFeed, Want]] = {}
+        self._traced: dict[tuple[str, str], Tell] = {}
         self._watch: asyncio.Task[None] | None = None
 
     def attach(self, sink: Sink) -> None:
@@ -93,6 +95,7 @@ class Feed:
                 timing=self._timing,
                 caps=self._caps,
                 numbers=self._numbers,
+                traced=self._traced,
                 published=self.published,
             )
             self._accounts[account.id] = AccountFeed(account, spec, tools)
@@ -154,6 +157,15 @@ class Feed:
         if feed is None:
             return AccountHealth(account=account, broker="", state=AccountState.NO_SESSION, detail="not served here")
         return feed.health()
+
+    def trace(self, symbol: str, exchange: str, tell: Tell | None) -> None:
+        """Tell each patch of an instrument, in whatever account it streams or will; None ends it."""
+        if tell is None:
+            self._traced.pop((symbol, exchange), None)
+        else:
+            self._traced[symbol, exchange] = tell
+        for feed in self._accounts.values():
+            feed.trace(symbol, exchange)
 
     # --- other readers ------------------------------------------------------------------------------------------------
 

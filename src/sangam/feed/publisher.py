@@ -45,7 +45,7 @@ def patcher(lines: Mapping[Key, Line], now_ms: NowMs, publish: Publish, tally: T
         tally.updates += 1
         last = line.last
         priced = "ltp" in patch.fields
-        last.merge(patch, now_ms())
+        line.merge(patch, now_ms())
         quote = b""
         for want in line.listened:
             mode = want.level.mode

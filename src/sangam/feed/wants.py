@@ -12,6 +12,7 @@ from sangam.model.market import Key
 from sangam.prices.last import Last
 
 from .port import Dialect, Granted, Pending, Refused
+from .trace import Merge, Tell, traced
 
 
 class WantKey(NamedTuple):
@@ -66,14 +67,16 @@ class Part(NamedTuple):
 class Line:
     """One instrument that an account's sockets carry, with the wants it serves.
 
-    `listened` holds only the wants with a client behind them; it is rebuilt on change and read on every tick."""
+    `listened` holds only the wants with a client behind them; it is rebuilt on change and read on every tick. `merge`
+    takes a patch into `last`."""
 
-    __slots__ = ("epoch", "instrument", "last", "listened", "parts", "scale", "wants")
+    __slots__ = ("epoch", "instrument", "last", "listened", "merge", "parts", "scale", "wants")
 
     def __init__(self, instrument: Instrument, epoch: int) -> None:
         self.instrument = instrument
         self.epoch = epoch
         self.last = Last()
+        self.merge: Merge = self.last.merge
         self.scale = 10**instrument.decimals
         self.parts: tuple[Part, ...] = ()
         self.wants: list[Want] = []
@@ -92,6 +95,11 @@ class Line:
 
     def relist(self) -> None:
         self.listened = tuple(want for want in self.wants if want.count)
+
+    def trace(self, tell: Tell | None, account: str) -> None:
+        """Tell each patch from now on; None ends it."""
+        merge = self.last.merge
+        self.merge = merge if tell is None else traced(merge, tell, account)
 
     def level(self) -> Level:
         """The least that satisfies all wants: the highest mode, and the deepest book if any asks for a book."""

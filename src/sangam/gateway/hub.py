@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from functools import partial
 
 from sangam.feed.port import AccountHealth, Dialect
+from sangam.feed.trace import Tell
 from sangam.model.clock import Clock
 from sangam.model.enums import INTERVALS_MS
+from sangam.model.instrument import split_depth_suffix
 
 from . import protocol
 from .chores import Timers
@@ -34,6 +36,7 @@ class Hub:
         self._followers: dict[tuple[str, str], dict[Outbox, None]] = {}
         self._orders_seen: OrderedDict[tuple[str, str, str, int], None] = OrderedDict()
         self._order_events = 0
+        self._traced: dict[tuple[str, str], Tell] = {}
 
     # What the feed tells
 
@@ -100,6 +103,8 @@ class Hub:
         else:
             lane = Lane(want, key, interval, broker, dialect)
             lanes.append(lane)
+            if self._traced:
+                self._retrace(lane)
         lane.backlogs[held] = None
         return lane
 
@@ -142,6 +147,19 @@ class Hub:
             "lanes": sum(map(len, self._wants.values())),
             "cohorts": delivery.cohorts.count,
         }
+
+    def trace(self, symbol: str, exchange: str, tell: Tell | None) -> None:
+        """Tell what is written of an instrument, to whomever; None ends it."""
+        if tell is None:
+            self._traced.pop((symbol, exchange), None)
+        else:
+            self._traced[symbol, exchange] = tell
+        for lanes in self._wants.values():
+            for lane in lanes:
+                self._retrace(lane)
+
+    def _retrace(self, lane: Lane) -> None:
+        lane.trace(self._traced.get((split_depth_suffix(lane.key.symbol)[0], lane.key.exchange)))
 
     def _forget_unheard(self, lane: Lane) -> None:
         if not lane.cohorts and not lane.backlogs:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from sangam.feed.port import Dialect
+from sangam.feed.trace import Tell
 from sangam.model.clock import Clock
 from sangam.model.enums import Mode
 
 from .protocol import text_frame
+from .trace import traced_frame
 
 if TYPE_CHECKING:
     from .chores import Timers
@@ -34,14 +36,16 @@ class Key(NamedTuple):
 
 
 class Lane:
-    """One want at one interval (milliseconds). `tag` is its random part in the hash of a client's set of lanes."""
+    """One want at one interval (milliseconds). `tag` is its random part in the hash of a client's set of lanes.
+
+    `frame` makes the WebSocket frame of an update; a flat payload is a whole message already."""
 
     __slots__ = (
-        "_head",
-        "_tail",
+        "_plain",
         "backlogs",
         "broker",
         "cohorts",
+        "frame",
         "interval",
         "key",
         "opens",
@@ -62,15 +66,21 @@ class Lane:
         self.window = False
         self.opens = 0.0
         self.waiting: bytes | None = None
-        self._head = self._tail = b""
-        if dialect is Dialect.CANONICAL:
-            envelope = {"type": "market_data", "symbol": key.symbol, "exchange": key.exchange, "mode": int(key.mode)}
-            self._head = msgspec.json.encode(envelope | {"broker": broker})[:-1] + b',"data":'
-            self._tail = b"}"
+        self._plain = self.frame = text_frame if dialect is Dialect.FLAT else _framer(key, broker)
 
-    def frame(self, payload: bytes) -> bytes:
-        """The WebSocket frame of one update; a flat payload is a whole message already."""
-        return text_frame(b"%b%b%b" % (self._head, payload, self._tail))
+    def trace(self, tell: Tell | None) -> None:
+        """Tell each update that is framed from now on; None ends it."""
+        self.frame = self._plain if tell is None else traced_frame(self, self._plain, tell)
+
+
+def _framer(key: Key, broker: str) -> Callable[[bytes], bytes]:
+    envelope = {"type": "market_data", "symbol": key.symbol, "exchange": key.exchange, "mode": int(key.mode)}
+    head = msgspec.json.encode(envelope | {"broker": broker})[:-1] + b',"data":'
+
+    def frame(payload: bytes) -> bytes:
+        return text_frame(b"%b%b}" % (head, payload))
+
+    return frame
 
 
 class Windows:

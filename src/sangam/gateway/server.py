@@ -23,6 +23,7 @@ from picows import (
 )
 
 from sangam.feed.port import Dialect, FeedPort
+from sangam.feed.trace import Tell
 from sangam.listening import listen
 from sangam.model.clock import Clock, SystemClock
 from sangam.model.errors import AuthError
@@ -140,6 +141,20 @@ class Gateway:
             if session is not None and session.identity is not None and session.identity.user == user:
                 with suppress(AuthError):  # revoked in this moment: the socket is being closed
                     session.renew(identity(session.identity.key_id))
+
+    def trace(self, symbol: str, exchange: str, tell: Tell | None) -> None:
+        """Tell what is written of an instrument, to whomever; None ends it."""
+        self.hub.trace(symbol, exchange, tell)
+
+    def trace_key(self, key_id: str, tell: Tell | None) -> None:
+        """Tell every message from and to the clients of a key, those that come later included; None ends it."""
+        if tell is None:
+            self.services.traced.pop(key_id, None)
+        else:
+            self.services.traced[key_id] = tell
+        for connection in self.connections:
+            if connection.session is not None:
+                connection.session.trace()
 
     def metrics(self) -> dict[str, int]:
         return {

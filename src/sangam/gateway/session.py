@@ -6,12 +6,13 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 
 from sangam.feed.port import AccountHealth, Dialect, FeedPort
+from sangam.feed.trace import Tell
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState, Scope
 from sangam.model.errors import AuthError
@@ -25,6 +26,7 @@ from .protocol import Credentials, Fields, Reject
 from .settings import Close, GatewaySettings
 from .subscriptions import Subscriptions
 from .throttle import Throttle, Verdict
+from .trace import tell_received, traced_write
 
 log = logging.getLogger("sangam.gateway")
 
@@ -50,7 +52,7 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all sessions share. `authenticate` raises `AuthError`."""
+    """What all sessions share. `authenticate` raises `AuthError`; `traced` are the keys whose clients are traced."""
 
     feed: FeedPort
     hub: Hub
@@ -58,6 +60,7 @@ class Services:
     brokers: list[str]
     settings: GatewaySettings
     clock: Clock
+    traced: dict[str, Tell] = field(default_factory=dict)
 
 
 class Session:
@@ -74,6 +77,7 @@ class Session:
         self._hears_orders = False
         self._former_defaults: dict[str, None] = {}
         self._deaf = False
+        self._tell: Tell | None = None
         self._inbox: deque[bytes | Callable[[], None]] = deque()
         self._waiting = 0
         self._pump: Generator[None, None, None] | None = None
@@ -85,6 +89,8 @@ class Session:
         """One whole text or binary message."""
         if self._deaf:
             return
+        if self._tell is not None:
+            tell_received(self._tell, self._wire.peer, data)
         settings = self._services.settings
         verdict = self._throttle.judge(self._services.clock.monotonic(), self.identity is not None)
         if verdict is Verdict.TAKE and self._waiting <= settings.max_waiting:
@@ -112,6 +118,14 @@ class Session:
     def refused(self, lane: Lane, code: str, reason: str) -> None:
         """The feed cannot serve a lane after all. Told in its turn, so behind the ack of a subscribe in progress."""
         self._enqueue(lambda: self._tell_refusal(lane, code, reason))
+
+    def trace(self) -> None:
+        """Tell every message from and to this client, or no longer, as the services say of its key."""
+        tell = self._services.traced.get(self.identity.key_id) if self.identity is not None else None
+        if tell is not self._tell:
+            self._tell = tell
+            write = self._wire.write
+            self.outbox.reroute(write if tell is None else traced_write(write, tell, self._wire.peer))
 
     def cut(self, reason: str) -> None:
         """The client does not read."""
@@ -229,6 +243,7 @@ class Session:
         if former is not None and former != identity.data_account:
             self._former_defaults[former.id] = None
         self.identity = identity
+        self.trace()
 
     def _follow(self, identity: Identity) -> None:
         for account in identity.accounts:
