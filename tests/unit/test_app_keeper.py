@@ -15,6 +15,7 @@ from sangam.app.keeper import FIRST_MS, PAUSES_MS, RENEW_BEFORE_MS, TRIES, Keepe
 from sangam.brokers.contract import Session
 from sangam.brokers.registry import Registry
 from sangam.model.clock import SystemClock
+from sangam.model.enums import AccountState
 from sangam.transport.http import HttpDriver
 
 LONGEST = FIRST_MS[1] / 1000
@@ -26,7 +27,7 @@ class Watch:
     def __init__(self, house: House, bank: Bank) -> None:
         self.house = house
         self.bank = bank
-        self.dead: dict[str, tuple[int, str]] = {}
+        self.dead: dict[str, tuple[int, AccountState, str]] = {}
         self.keeper = Keeper(house.desk, self.dead.get, house.clock)
 
     async def look(self, seconds: float = 0.0) -> None:
@@ -76,11 +77,11 @@ async def test_a_session_that_the_broker_refused_is_dead_at_the_next_start_too(w
     accounts = watch.house.accounts
     accounts.open_session(account, {"access_token": watch.bank.token()})
     accounts.open_session(account, {"access_token": watch.bank.token()})
-    watch.dead[account] = (1, "gone")
+    watch.dead[account] = (1, AccountState.AUTH_EXPIRED, "gone")
     await watch.look()
     assert watch.session(account) is not None, "it was an older session that died"
     accounts.open_session(account)
-    watch.dead[account] = (3, "gone")
+    watch.dead[account] = (3, AccountState.AUTH_EXPIRED, "gone")
     await watch.look()
     assert watch.session(account) is None
     watch.house.database.close()
@@ -154,13 +155,17 @@ async def test_an_automatic_login_gives_up_after_three_tries(watch: Watch, caplo
     assert len(watch.bank.heard) == TRIES + 1, "the next trading day is another chance"
 
 
-@pytest.mark.parametrize("reason", ["logged out", "no secret", "a person is at it"])
+@pytest.mark.parametrize("reason", ["logged out", "replaced", "no secret", "a person is at it"])
 async def test_who_is_not_logged_in_automatically(watch: Watch, reason: str) -> None:
     fields = {"pin": PIN} if reason == "no secret" else {"pin": PIN, "totp": SECRET}
     account = watch.add("auto", **fields)
     accounts = watch.house.accounts
     accounts.open_session(account)
-    accounts.end_session(account, Ended(End.LOGGED_OUT if reason == "logged out" else End.EXPIRED))
+    how = {"logged out": End.LOGGED_OUT, "replaced": End.REPLACED}.get(reason, End.EXPIRED)
+    if how is End.REPLACED:
+        watch.dead[account] = (1, AccountState.REPLACED, "another program logged in")
+    else:
+        accounts.end_session(account, Ended(how))
     if reason == "a person is at it":
         watch.bank.broken = True
         with pytest.raises(Exception, match="out of order"):
@@ -169,6 +174,9 @@ async def test_who_is_not_logged_in_automatically(watch: Watch, reason: str) -> 
     await watch.look()
     await watch.look(LONGEST)
     assert watch.bank.heard == []
+    ended = accounts.sessions.ended(account)
+    assert ended is not None
+    assert ended.how is how
 
 
 async def test_an_account_of_a_broker_that_is_not_valid_any_more_rests(watch: Watch, tmp_path: Path) -> None:
@@ -188,7 +196,7 @@ async def test_a_fault_in_one_look_does_not_end_the_watch(watch: Watch, caplog: 
     watch.house.accounts.open_session(account, {"access_token": watch.bank.token()})
     seen = 0
 
-    def dead(name: str) -> tuple[int, str] | None:
+    def dead(name: str) -> tuple[int, AccountState, str] | None:
         nonlocal seen
         seen += 1
         raise RuntimeError("odd")

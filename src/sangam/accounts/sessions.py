@@ -18,11 +18,12 @@ SessionListener = Callable[[str, Session | None], None]
 
 
 class End(StrEnum):
-    """How a session ended: the user logged out, its hour came, or the broker no longer took it."""
+    """How a session ended: the user logged out, its hour came, the broker no longer took it, another program did."""
 
     LOGGED_OUT = "logged_out"
     EXPIRED = "expired"
     REFUSED = "refused"
+    REPLACED = "replaced"
 
 
 class Ended(NamedTuple):

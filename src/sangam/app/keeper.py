@@ -12,6 +12,7 @@ from sangam.accounts.expiry import next_expiry
 from sangam.accounts.sessions import End, Ended
 from sangam.accounts.ways import Way, may_log_in_alone
 from sangam.model.clock import Clock
+from sangam.model.enums import AccountState
 from sangam.model.errors import BrokerError, InvalidInput, Refused, SangamError
 from sangam.model.identity import AccountInfo
 
@@ -23,6 +24,8 @@ FIRST_MS = (5_000, 60_000)
 """A login waits for a moment in this range, so that not everybody's program knocks when the hour strikes."""
 PAUSES_MS = (60_000, 300_000)
 RENEW_BEFORE_MS = 30 * 60_000
+_BY_PEOPLE = frozenset({End.LOGGED_OUT, End.REPLACED})
+"""Somebody wants it so; two programs that log in by themselves would fight."""
 
 
 @dataclass
@@ -34,10 +37,10 @@ class _Attempts:
 
 
 class Keeper:
-    """`start` it once the accounts are served; `stop` ends it. `dead` tells generation and reason of a session that the
-    account's broker no longer takes."""
+    """`start` it once the accounts are served; `stop` ends it. `dead` tells generation, state and reason of a session
+    that the account's broker no longer takes, or gave to another program."""
 
-    def __init__(self, desk: Desk, dead: Callable[[str], tuple[int, str] | None], clock: Clock) -> None:
+    def __init__(self, desk: Desk, dead: Callable[[str], tuple[int, AccountState, str] | None], clock: Clock) -> None:
         self._desk = desk
         self._accounts = desk.accounts
         self._flows = desk.flows
@@ -80,9 +83,10 @@ class Keeper:
         """The feed found the session dead; the account must know it, at the next start too."""
         dead, session = self._dead(info.id), self._accounts.session(info.id)
         if dead is not None and session is not None:
-            generation, reason = dead
+            generation, state, reason = dead
             if generation == session.generation:  # it is not an older one that died
-                self._accounts.end_session(info.id, Ended(End.REFUSED, reason))
+                how = End.REPLACED if state is AccountState.REPLACED else End.REFUSED
+                self._accounts.end_session(info.id, Ended(how, reason))
 
     # --- renewal ------------------------------------------------------------------------------------------------------
 
@@ -118,8 +122,8 @@ class Keeper:
         if self._accounts.session(info.id) is not None:
             self._logins.pop(info.id, None)
             return
-        if ended is None or ended.how is End.LOGGED_OUT or self._flows.pending.under_way(info.id):
-            return  # a person is at it, or wants it so
+        if ended is None or ended.how in _BY_PEOPLE or self._flows.pending.under_way(info.id):
+            return
         if not may_log_in_alone(self._flows.spec(info.id).login, self._accounts[info.id].secrets):
             return
         attempts = self._logins.setdefault(info.id, _Attempts(now + random.randint(*FIRST_MS)))  # noqa: S311

@@ -115,5 +115,7 @@ def _standing(ended: Ended | None) -> tuple[AccountState, str]:
             return AccountState.NO_SESSION, "logged out"
         case Ended(End.EXPIRED):
             return AccountState.AUTH_EXPIRED, "the session has expired"
+        case Ended(End.REPLACED, detail):
+            return AccountState.REPLACED, detail or "another program took the session"
         case Ended(_, detail):
             return AccountState.AUTH_EXPIRED, detail or "the broker refused the session"

@@ -416,9 +416,9 @@ class AccountFeed:
         return (AccountState.LIVE if self._open_now(exchanges) else AccountState.CLOSED_MARKET), ""
 
     @property
-    def dead(self) -> tuple[int, str] | None:
-        """Generation and reason of a session that the broker no longer takes."""
-        return (self._generation, self._detail) if self._state is AccountState.AUTH_EXPIRED else None
+    def dead(self) -> tuple[int, AccountState, str] | None:
+        """Generation, state and reason of a session that the broker no longer takes, or gave to another program."""
+        return (self._generation, self._state, self._detail) if self._state in _ENDED else None
 
     def health(self) -> AccountHealth:
         received = (line.last.received_at for line in self._lines.values())

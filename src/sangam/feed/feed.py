@@ -186,8 +186,8 @@ class Feed:
             raise InvalidInput(f"The account '{account}' is not served here.")
         return feed.spec
 
-    def dead(self, account: str) -> tuple[int, str] | None:
-        """Generation and reason of a session that the broker no longer takes."""
+    def dead(self, account: str) -> tuple[int, AccountState, str] | None:
+        """Generation, state and reason of a session that the broker no longer takes, or gave to another program."""
         feed = self._accounts.get(account)
         return feed.dead if feed else None
 
