@@ -20,11 +20,14 @@ class ServerProcess:
     """One server with its own home and free ports, kept over restarts. What it prints goes to `log`.
 
     `settings` are environment variables of the server and of its command line; `prefix` runs before the command
-    (a pinning program, for example)."""
+    (a pinning program, for example), `options` are those of ``sangam serve``."""
 
-    def __init__(self, home: Path, prefix: tuple[str, ...] = (), **settings: str) -> None:
+    def __init__(
+        self, home: Path, prefix: tuple[str, ...] = (), options: tuple[str, ...] = (), **settings: str
+    ) -> None:
         self.home = home
         self.prefix = prefix
+        self.options = options
         self.api_port, self.ws_port = free_port(), free_port()
         self.log = home.with_name(f"{home.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -64,10 +67,10 @@ class ServerProcess:
         return (self.home / "demo.key").read_text().strip()
 
     def start(self) -> None:
-        """Start it and wait until `/health` answers."""
+        """Start it and wait until it says that all its ports answer."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*self.prefix, *self._command("serve")],
+                [*self.prefix, *self._command("serve", *self.options)],
                 env=self.environment,
                 cwd=self.home.parent,
                 stdin=subprocess.DEVNULL,
@@ -141,6 +144,8 @@ class ServerProcess:
         return self.log.read_text(errors="replace")[-characters:] if self.log.exists() else ""
 
     def _healthy(self) -> bool:
+        if not (self.home / "run.json").exists():
+            return False
         try:
             return httpx.get(f"{self.api_url}/health", timeout=2, trust_env=False).status_code == httpx.codes.OK
         except httpx.TransportError:

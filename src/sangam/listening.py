@@ -45,11 +45,11 @@ def listen(host: str, port: int, name: str, *, auto_port: bool = False, shared: 
 def hold(listener: socket.socket) -> socket.socket:
     """Turn a port of ours into one for `shared` listeners. While this socket is open no other user can have the port;
     it takes no connections itself. Raises ConfigError where the system cannot share a port."""
-    host, port = listener.getsockname()[:2]
+    with listener:
+        host, port = listener.getsockname()[:2]
     holder = socket.socket(listener.family, socket.SOCK_STREAM)
     try:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.close()
         holder.bind((host, port))
     except (AttributeError, OSError) as error:
         holder.close()

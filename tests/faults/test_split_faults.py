@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.server_process import ServerProcess
-from tests.support import wait_for, wait_for_sync
+from tests.support import wait_for
 from websockets.exceptions import ConnectionClosed
 
 from .clients import Client
@@ -27,6 +27,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a port is shared, an
 class SplitServer(ServerProcess):
     """`serve --gateways 2`; knows its parts by what it logs."""
 
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, options=("--gateways", "2"))
+
     def pid_of(self, part: str) -> int:
         """The process that a part is now."""
         found = re.findall(rf"{part} stands as process (\d+)", self.log.read_text())
@@ -40,17 +43,11 @@ class SplitServer(ServerProcess):
     async def came_back(self, part: str, dead: int) -> None:
         await wait_for(lambda: self.pid_of(part) != dead, 20, f"{part} to come back")
 
-    @staticmethod
-    def _command(*arguments: str) -> list[str]:
-        more = ("--gateways", "2") if arguments == ("serve",) else ()
-        return ServerProcess._command(*arguments, *more)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SplitServer]:
     with SplitServer(tmp_path_factory.mktemp("split") / "home") as started:
         started.start()
-        wait_for_sync((started.home / "run.json").exists, 20, "all parts to stand")
         yield started
 
 
@@ -156,7 +153,6 @@ async def test_each_line_of_the_log_names_its_part(server: SplitServer) -> None:
 async def test_a_killed_parent_takes_its_parts_along(tmp_path: Path) -> None:
     with SplitServer(tmp_path / "home") as server:
         server.start()
-        await wait_for((server.home / "run.json").exists, 20, "all parts to stand")
         assert server.run_file()["pid"] == server.pid
         parts = [server.pid_of(part) for part in ("feed", "gateway-1", "gateway-2")]
         async with Client.login(server.ws_port, server.demo_key) as client:
@@ -165,7 +161,6 @@ async def test_a_killed_parent_takes_its_parts_along(tmp_path: Path) -> None:
             assert client.socket.close_code == 1001
         await wait_for(lambda: not any(map(alive, parts)), 20, "the parts to end")
         server.start()
-        await wait_for((server.home / "run.json").exists, 20, "all parts to stand")
         parts = [server.pid_of(part) for part in ("feed", "gateway-1", "gateway-2")]
         server.stop()
         assert not any(map(alive, parts))
@@ -180,9 +175,10 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def test_a_port_in_use_stops_the_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("port", ["ws_port", "api_port"])
+async def test_a_port_in_use_stops_the_start(tmp_path: Path, port: str) -> None:
     with SplitServer(tmp_path / "home") as server:
-        blocker = await asyncio.start_server(lambda *_: None, "127.0.0.1", server.ws_port)
+        blocker = await asyncio.start_server(lambda *_: None, "127.0.0.1", getattr(server, port))
         async with blocker:
             with pytest.raises(AssertionError, match="busy or forbidden"):
                 await asyncio.to_thread(server.start)

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from sangam.listening import listen
+from sangam.listening import hold, listen
 from sangam.model.errors import ConfigError
 
 
@@ -26,3 +26,26 @@ def test_a_port_is_free_again_at_once() -> None:
 def test_an_address_that_is_not_ours_is_a_plain_error() -> None:
     with pytest.raises(ConfigError, match=r"WEBSOCKET_HOST 192\.0\.2\.1 port 8765 cannot be used"):
         listen("192.0.2.1", 8765, "WEBSOCKET")
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_REUSEPORT"), reason="this system cannot share ports")
+def test_our_gateways_share_a_port_that_nobody_else_gets() -> None:
+    with hold(listen("127.0.0.1", 0, "WEBSOCKET")) as holder:
+        port = holder.getsockname()[1]
+        with (
+            listen("127.0.0.1", port, "WEBSOCKET", shared=True) as first,
+            listen("127.0.0.1", port, "WEBSOCKET", shared=True) as second,
+        ):
+            assert first.getsockname() == second.getsockname()
+            with pytest.raises(ConfigError, match="busy"):
+                listen("127.0.0.1", port, "WEBSOCKET")
+        with pytest.raises(ConfigError, match="busy"):
+            listen("127.0.0.1", port, "WEBSOCKET")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_system_that_cannot_share_ports_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "SO_REUSEPORT", raising=False)
+    with pytest.raises(ConfigError, match="One gateway works"):
+        hold(listen("127.0.0.1", 0, "WEBSOCKET"))

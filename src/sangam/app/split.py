@@ -65,7 +65,9 @@ class Part:
             process.stdin.write(msgspec.json.encode(self.task) + b"\n")
             await process.stdin.drain()
         line = await process.stdout.readline()
-        standing = msgspec.json.decode(line, type=Standing) if line else Standing(error="it ended before it stood")
+        standing = (
+            msgspec.json.decode(line, type=Standing) if line else Standing(error=f"{self.task.name} ended at its start")
+        )
         if standing.error:
             await process.wait()
             raise ConfigError(standing.error)

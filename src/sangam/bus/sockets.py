@@ -5,6 +5,7 @@ is there is taken in batches until nothing is left. Loops that cannot watch desc
 milliseconds instead."""
 
 import asyncio
+import os
 from collections.abc import Callable
 
 import zmq
@@ -121,6 +122,6 @@ def local_endpoint(folder: str, name: str, port: int) -> str:
     """Where processes of one machine meet: a socket file in a folder of ours, else (Windows, or a path too long for a
     socket) a loopback port; 0 lets the system choose."""
     path = f"{folder}/{name}"
-    if zmq.has("ipc") and len(path.encode()) <= _PATH_MAX:
+    if os.name == "posix" and zmq.has("ipc") and len(path.encode()) <= _PATH_MAX:
         return f"ipc://{path}"
     return f"tcp://127.0.0.1:{port or '*'}"
