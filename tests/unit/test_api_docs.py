@@ -8,12 +8,29 @@ from tests.served import Served
 from tests.support import ROOT
 
 from sangam.api.errors import ErrorCode
+from sangam.brokers.contract import Candle
 from sangam.feed.candles import INTERVALS
 
 PAGE = (ROOT / "docs/rest.md").read_text(encoding="utf-8")
 ROWS = {path: (fields, answer) for path, fields, answer in re.findall(r"^\| `([^`]+)` \|(.*?)\|(.*)\|$", PAGE, re.M)}
-EXAMPLES = [json.loads(line) for block in re.findall(r"```json\n(.*?)```", PAGE, re.S) for line in block.splitlines()]
 COMMON = {"apikey", "account", "broker", "source"}
+
+
+def examples(heading: str) -> list[dict[str, Any]]:
+    """The JSON replies of a section, one per line."""
+    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    return [
+        json.loads(line) for block in re.findall(r"```json\n(.*?)```", section, re.S) for line in block.splitlines()
+    ]
+
+
+def shape(value: Any) -> Any:
+    """The keys of a reply and of what is in it; of a list of objects those of its longest."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [shape(max(value, key=lambda row: len(str(row))))]
+    return None
 
 
 async def described(served: Served) -> dict[str, set[str]]:
@@ -48,18 +65,33 @@ def test_the_intervals_are_all_there() -> None:
 
 
 async def test_the_examples_have_the_real_keys(served: Served) -> None:
-    quote = await served.post("quotes", symbol="SBIN", exchange="NSE")
-    future = await served.post("symbol", symbol="NIFTY25AUG26FUT", exchange="NFO")
-    option = await served.post("optionsymbol", underlying="NIFTY", exchange="NFO", offset="OTM2", option_type="CE")
-    greeks = await served.post("optiongreeks", symbol="NIFTY25AUG2624100CE", exchange="NFO")
-    unknown = await served.post("quotes", symbol="NOPE", exchange="NSE")
-    lower_case = await served.post("quotes", symbol="SBIN", exchange="nse")
-    shown = iter(one for one in EXAMPLES if not isinstance(one.get("data"), list))
-    for reply in (quote, future, option, greeks, unknown, lower_case):
-        example, real = next(shown), reply.json()
-        assert list(example) == list(real)
-        assert [list(value) for value in example.values() if isinstance(value, dict)] == [
-            list(value) for value in real.values() if isinstance(value, dict)
-        ]
-        if real["status"] == "error":
-            assert (example["message"], example["error_code"]) == (real["message"], real["error_code"])
+    share, nifty = {"symbol": "SBIN", "exchange": "NSE"}, {"underlying": "NIFTY", "exchange": "NFO"}
+    nope, call = {"symbol": "NOPE", "exchange": "NFO"}, {"symbol": "NIFTY25AUG2624100CE", "exchange": "NFO"}
+    served.bars = [Candle(1, 1.0, 1.0, 1.0, 1.0, 1)]
+    span = {"interval": "1m", "start_date": "2026-08-03", "end_date": "2026-08-03"}
+    asked: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        "Quotes": [("quotes", share), ("multiquotes", {"symbols": [nope, share]})],
+        "Depth": [("depth", share)],
+        "Candles": [("history", share | span)],
+        "Instruments": [
+            ("symbol", {"symbol": "NIFTY25AUG26FUT", "exchange": "NFO"}),
+            ("search", {"query": "nifty 24100 ce"}),
+            ("expiry", {"symbol": "NIFTY", "exchange": "NFO", "instrumenttype": "options"}),
+        ],
+        "Options": [
+            ("optionsymbol", nifty | {"offset": "OTM2", "option_type": "CE"}),
+            ("optionchain", nifty | {"with_greeks": True}),
+            ("syntheticfuture", nifty | {"expiry_date": "25AUG26"}),
+        ],
+        "Greeks": [("optiongreeks", call), ("multioptiongreeks", {"symbols": [call, nope]})],
+        "Days": [("market/holidays", {}), ("market/timings", {"date": "2026-08-03"})],
+        "Accounts": [("accounts", {})],
+        "Errors": [("quotes", {"symbol": "NOPE", "exchange": "NSE"}), ("quotes", share | {"exchange": "nse"})],
+    }
+    for heading, requests in asked.items():
+        for example, (path, fields) in zip(examples(heading), requests, strict=True):
+            served.house.clock.advance(60)
+            real = (await served.post(path, **fields)).json()
+            assert json.dumps(shape(example)) == json.dumps(shape(real)), path
+            if real["status"] == "error":
+                assert (example["message"], example["error_code"]) == (real["message"], real["error_code"])
