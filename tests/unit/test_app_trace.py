@@ -103,6 +103,15 @@ async def test_a_trace_ends_by_itself_by_word_and_goes_on_by_a_second_word(trace
     assert (await traces.ask("stop", what="key:k1"))["open"] is False
 
 
+async def test_nobody_ends_a_trace_that_another_asked_for_longer(traces: Traces) -> None:
+    traces.tracer.start_all(targets(["NSE:SBIN"]))
+    assert (await traces.ask("start", what="NSE:SBIN", seconds=0.01))["until"] is None
+    longer = await traces.ask("start", what="NSE:TCS", seconds=60)
+    assert await traces.ask("start", what="NSE:TCS", seconds=0.01) == longer
+    await asyncio.sleep(0.03)
+    assert [row["what"] for row in (await traces.ask("list"))["traces"]] == ["NSE:SBIN", "NSE:TCS"]
+
+
 async def test_too_much_is_counted_and_not_even_written(traces: Traces) -> None:
     await traces.ask("start", what="NSE:SBIN")
     asked = []

@@ -25,6 +25,7 @@ from tests.support import wait_for
 from tests.toy_broker import toy_spec
 
 from sangam.brokers.contract import Ctx, Limit, Operation, Request, Session, WireRequest
+from sangam.logs import HumanFormatter, correlated
 from sangam.model.clock import SystemClock
 from sangam.model.errors import BrokerError, NotSent, RateLimited, Refused, SessionExpired, Unknown
 from sangam.transport.breaker import THRESHOLD
@@ -547,3 +548,16 @@ def self_signed() -> tuple[bytes, bytes]:
     pem = serialization.Encoding.PEM
     plain = serialization.NoEncryption()
     return key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain), certificate.public_bytes(pem)
+
+
+async def test_a_line_about_a_call_names_the_request_that_caused_it(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "sangam.transport.http")
+    caplog.handler.setFormatter(HumanFormatter(coloured=False))
+    with correlated("r-7"):
+        await house.ask(post("/orders", effect="write"))
+        await house.ask(get("/quote"))
+    await house.ask(get("/quote"))
+    named = [" [r-7] u-toy " in line for line in caplog.text.splitlines()]
+    assert named == [True, True, False]

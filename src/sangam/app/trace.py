@@ -192,17 +192,19 @@ class Tracer:
     # --- life of a trace ----------------------------------------------------------------------------------------------
 
     def _open(self, target: Target, seconds: float | None) -> _Trace:
-        """A trace that is open already goes on, as long as is asked for now."""
+        """A trace that is open already goes on, for as long as anybody asked."""
+        until = None if seconds is None else self._clock.now_ms() + int(seconds * 1000)
         trace = self._traces.get(target)
         if trace is None or not trace.open:
             self._make_room(target)
             trace = self._traces[target] = _Trace(target, self._clock)
             self._reach(target, trace.tell)
+        elif trace.until is None or (until is not None and until <= trace.until):
+            return trace
         if trace.ending is not None:
             trace.ending.cancel()
-        trace.until = trace.ending = None
+        trace.until = until
         if seconds is not None:
-            trace.until = self._clock.now_ms() + int(seconds * 1000)
             trace.ending = asyncio.get_running_loop().call_later(seconds, self._end, trace)
         return trace
 

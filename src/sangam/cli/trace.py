@@ -22,15 +22,18 @@ def trace(
     with running(settings()) as call:
         begun = call("trace/start", {"what": what, "seconds": seconds})
         note(f"tracing {begun['what']} for {seconds} s; Ctrl-C ends it")
-        told = begun
+        told, ends, over = begun, time.monotonic() + seconds, False
         try:
-            while told["open"]:
+            while told["open"] and not over:
                 time.sleep(_LOOK)
+                over = time.monotonic() >= ends
                 told = call("trace/lines", {"what": what, "after": told["next"]})
                 for line in told["lines"]:
                     typer.echo(f"{_moment(line['at'])} {line['text']}")
-        finally:
-            call("trace/stop", {"what": what})
+        except KeyboardInterrupt:
+            if begun["next"] == 0:  # nobody else's: not one that the server was started with, for example
+                call("trace/stop", {"what": what})
+            raise
         if told["next"] == begun["next"]:
             note("Nothing passed.")
 
