@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,20 @@ from sangam.app.alerts import Alerts
 from sangam.app.loop import LagMeter
 from sangam.app.observe import Observer
 from sangam.brokers import registry
-from sangam.brokers.contract import BrokerSpec, Confirmed, Ctx, Endpoint, Reply, RowRefused, Send, Session
+from sangam.brokers.contract import (
+    BrokerSpec,
+    Candle,
+    Confirmed,
+    Ctx,
+    Endpoint,
+    Grant,
+    Operation,
+    Reply,
+    Request,
+    RowRefused,
+    Send,
+    Session,
+)
 from sangam.cli.welcome import welcome_text
 from sangam.feed.feed import Feed
 from sangam.feed.order_news import order_message
@@ -269,21 +283,40 @@ def test_the_broker_in_the_page_is_one() -> None:
     exec(blocks("docs/adding-a-broker.md", "python")[0], space)  # noqa: S102 - our own page
     spec = space["SPEC"]
     assert isinstance(spec, BrokerSpec)
-    session, ctx = Session(account="a", broker="example", generation=1, secrets={"access_token": "t"}), Ctx(0, bytes)
+    secrets = {"api_key": "k", "access_token": "t"}
+    session, ctx = Session(account="a", broker="example", generation=1, secrets=secrets), Ctx(0, bytes)
 
-    login = spec.login.check(session, ctx)
-    request = next(login)
-    assert not isinstance(request, list)
-    assert spec.check(request, Reply(200, {}, {"id": "AB1"})) == {"id": "AB1"}
-    with pytest.raises(StopIteration) as done:
-        login.send({"id": "AB1"})
-    assert done.value.value == "AB1"
+    def answered(operation: Operation[Any], payload: Any) -> tuple[Request, Any]:
+        """What an operation asks, and what it makes of the answer."""
+        request = next(operation)
+        assert isinstance(request, Request)
+        with pytest.raises(StopIteration) as done:
+            operation.send(spec.check(request, Reply(200, {}, payload)))
+        return request, done.value.value
+
+    request, client = answered(spec.login.check(session, ctx), {"id": "AB1"})
+    assert client == "AB1"
     with pytest.raises(SessionExpired):
         spec.check(request, Reply(401, {}, None))
+    redirect = spec.login.redirect
+    assert redirect is not None
+    assert redirect.url(session, "signed", "http://us") == (
+        "https://api.example.com/login?key=k&state=signed&redirect_uri=http%3A%2F%2Fus"
+    )
+    request, grant = answered(redirect.exchange(session, {"code": "c"}, ctx), {"token": "t2", "id": "AB1"})
+    assert (request.effect, request.auth) == ("write", "none")
+    assert grant == Grant(secrets={"access_token": "t2"}, client_id="AB1")
 
     share, refused = spec.instruments.parse([b"7,SBIN,0.05\n8,,1\n"])
     assert isinstance(share, Instrument)
     assert (share.exchange, refused) == (Exchange.NSE, RowRefused("no symbol", "8,,1"))
+
+    assert spec.data is not None
+    assert spec.data.history is not None
+    quotes = spec.data.quotes([share, msgspec.structs.replace(share, token="8")], session, ctx)
+    assert answered(quotes, {"7": 62550})[1] == [Patch(share, {"ltp": 625.5})]
+    history = spec.data.history(share, "1m", date(2026, 8, 3), date(2026, 8, 3), session, ctx)
+    assert answered(history, [[60, 100, 300, 50, 200, 9]])[1] == [Candle(60, 1.0, 3.0, 0.5, 2.0, 9)]
 
     stream = spec.streams[0]
     codec = stream.codec(session, Endpoint(url="wss://x"), ctx)
