@@ -1,4 +1,4 @@
-"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout rest nats life masters replay``.
+"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout rest nats split life masters replay``.
 
 A whole run writes docs/performance.md; ``--save`` puts the named parts' figures there."""
 
@@ -11,6 +11,7 @@ from .machine import describe, raise_file_limit
 from .report import Report, Section
 
 FANOUT = ("load", "delivered/s", "lost", "gaps", "p50 ms", "p99 ms", "max ms", "oldest p99", "CPU µs", "busy", "bytes")
+SPLIT = ("feed and", "delivered/s", "lost", "gaps", "p50 ms", "p99 ms", "max ms", "lost between")
 LIBRARIES = ("picows", "uvloop", "msgspec")
 MANY_SYMBOLS = 3000
 REST_CONNECTIONS = 4
@@ -158,6 +159,24 @@ def masters_part(report: Report) -> None:
         report.part(Section("Looking up and searching", ("in 270,000 instruments", "measured", "budget")), looked_up)
 
 
+def split_part(section: Section) -> None:
+    """The processes go where the system puts them, so this part needs cores to show what they are for."""
+    for gateways in (1, 2):
+        with fanout.bench(100, cores=0, options=("--split", "--gateways", str(gateways))) as one:
+            for load in (TEN, HUNDRED):
+                told = one.run(load)
+                between = one.server.metrics()["sangam_bus_lost_total"]
+                times = (f"{value:.2f}" for value in (told.every_p50, told.every_p99, told.every_max))
+                row = (
+                    f"{told.per_second:,.0f}",
+                    f"{told.lost:,}",
+                    f"{told.missing_by_seq:,}",
+                    *times,
+                    f"{between:.0f}",
+                )
+                section.add(f"{gateways} × gateway: {load.name}", *row)
+
+
 def start_part(section: Section) -> None:
     seconds, megabytes = life.start_to_first_tick()
     section.add("start to a client's first tick", f"{seconds:.2f} s", "3 s")
@@ -167,7 +186,7 @@ def start_part(section: Section) -> None:
 def main(arguments: list[str]) -> None:
     save = "--save" in arguments
     parts = [part for part in arguments if part != "--save"]
-    chosen = set(parts or ("decode", "fanout", "rest", "nats", "life", "masters", "replay"))
+    chosen = set(parts or ("decode", "fanout", "rest", "nats", "split", "life", "masters", "replay"))
     raise_file_limit()
     facts = describe() | {name: version(name) for name in LIBRARIES}
     report = Report({name: value if name not in LIBRARIES else f"{name} {value}" for name, value in facts.items()})
@@ -177,6 +196,8 @@ def main(arguments: list[str]) -> None:
     measured = served_parts(report, chosen) if chosen & {"fanout", "rest", "life", "replay"} else {}
     if "nats" in chosen:
         nats_part(report, measured)
+    if "split" in chosen:
+        report.part(Section("Split server, on all cores together with the load", SPLIT), split_part)
     if "fanout" in chosen:
         report.part(Section("Memory per client", ("clients", "KB each", "budget")), memory_part)
     if "life" in chosen:

@@ -5,7 +5,7 @@ seconds."""
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -111,9 +111,9 @@ class Bench:
 
 
 @contextmanager
-def bench(symbols: int, rows: int = 0, cores: int = 1) -> Iterator[Bench]:
-    """`sangam serve` on one core (or two) with an account of the prepared broker, whose instruments file has so many
-    `rows` besides the symbols that stream."""
+def bench(symbols: int, rows: int = 0, cores: int = 1, options: tuple[str, ...] = ()) -> Iterator[Bench]:
+    """`sangam serve` on one core (or two, or with 0 wherever the system likes) with an account of the prepared broker,
+    whose instruments file has so many `rows` besides the symbols that stream."""
     core, others = layout()
     if cores == 2 and len(others) > 2:
         core |= others.pop()
@@ -121,12 +121,14 @@ def bench(symbols: int, rows: int = 0, cores: int = 1) -> Iterator[Bench]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sangam-bench-")))
         ticker = stack.enter_context(Child("ticker", {"symbols": names(symbols), "rows": rows}, others[0]))
         urls = ticker.hear()
-        server = stack.enter_context(ServerProcess(folder / "home", LOG_LEVEL="WARNING", API_RATE_LIMIT="1000000"))
+        server = stack.enter_context(
+            ServerProcess(folder / "home", options=options, LOG_LEVEL="WARNING", API_RATE_LIMIT="1000000")
+        )
         hosts = [word for name, url in urls.items() for word in ("--host", f"{name}={url}")]
         secrets = ("--set", "api_key=bench", "--set", "access_token=bench")
         server.cli("account", "add", BROKER, *secrets, *hosts)
         key = server.create_key("--label", "bench")
-        with pinned(core):
+        with pinned(core) if cores else nullcontext():
             server.start()
         yield Bench(server, ticker, key, folder, others[1:])
 
