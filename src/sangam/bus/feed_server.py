@@ -281,7 +281,7 @@ class FeedServer:
             for at in range(0, len(answers), _BATCH):
                 batch = wire.Downward(lease.number, answers[at : at + _BATCH])
                 if not self._requests.send(lease.routing, wire.encode(batch)):
-                    log.warning("%s takes no answers; its wants are released", lease.gateway)
+                    log.warning("%s is gone or takes no answers; its wants are released", lease.gateway)
                     self._end(lease)
                     break
 
