@@ -10,11 +10,14 @@ from typing import Any
 
 import msgspec
 import pytest
+import typer
 from picows import WSCloseCode
 from tests.gateway_support import authenticate
 from tests.support import ROOT
+from typer.core import TyperGroup
 
 from sangam.accounts.demo import Demo
+from sangam.accounts.ways import Way, ways
 from sangam.app.alerts import Alerts
 from sangam.app.loop import LagMeter
 from sangam.app.observe import Observer
@@ -33,6 +36,7 @@ from sangam.brokers.contract import (
     Send,
     Session,
 )
+from sangam.cli.main import app
 from sangam.cli.welcome import welcome_text
 from sangam.feed.feed import Feed
 from sangam.feed.order_news import order_message
@@ -42,7 +46,7 @@ from sangam.gateway.session import _HANDLERS
 from sangam.gateway.settings import Close, GatewaySettings
 from sangam.model.calendar import Calendar
 from sangam.model.clock import SystemClock
-from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode
+from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode, Scope
 from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level
@@ -128,6 +132,52 @@ def test_the_readme_shows_the_welcome_as_it_is() -> None:
     run = RunInfo(pid=1, api_host="127.0.0.1", api_port=5000, websocket_host="127.0.0.1", websocket_port=8765)
     welcome = welcome_text(run, Demo(key[0], None, True)).split("\nStream it", 1)[0].strip()
     assert welcome in shown
+
+
+def commands() -> dict[str, set[str]]:
+    """Every command of the program, with its options."""
+    root = typer.main.get_command(app)
+    assert isinstance(root, TyperGroup)
+    found = {}
+    for name, command in root.commands.items():
+        inner = (
+            {f"{name} {part}": one for part, one in command.commands.items()} if isinstance(command, TyperGroup) else {}
+        )
+        for words, one in (inner or {name: command}).items():
+            found[words] = {"--help", *(option for parameter in one.params for option in parameter.opts)}
+    return found
+
+
+def test_every_command_is_shown_and_every_option_that_is_shown_exists() -> None:
+    known, used = commands(), set()
+    text = " ".join(path.read_text(encoding="utf-8").replace("\\\n", " ") for path in PAGES)
+    for line in re.findall(r"\bsangam ((?:[a-z]+ )*[a-z]+\b[^`\n]*)", text):
+        words = line.split()
+        name = next((one for one in (" ".join(words[:2]), words[0]) if one in known), None)
+        if name is not None:
+            used.add(name)
+            assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= known[name], line
+    assert used == set(known)
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_ways_to_log_in_are_told_with_their_brokers() -> None:
+    table = section("docs/accounts.md", "Log in")
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", table, re.MULTILINE))
+    assert rows.keys() == {way.value for way in Way}
+    for way, brokers in rows.items():
+        offering = {spec.name for spec in registry.load() if way in ways(spec.login)}
+        assert set(re.findall(r"`(\w+)`", brokers)) == offering
+
+
+def test_the_scopes_and_hours_of_accounts_are_told() -> None:
+    text = page("docs/accounts.md")
+    assert {scope.value for scope in Scope} <= set(re.findall(r"`([\w:]+)`", text))
+    for spec in registry.load():
+        assert not spec.session_ends or f"| {spec.session_ends} | {spec.title}'s sessions end" in text
+        assert not spec.instruments_ready or f"| {spec.instruments_ready} | {spec.title}'s file" in text
 
 
 # --- operations -------------------------------------------------------------------------------------------------------
