@@ -43,9 +43,9 @@ def add(
         out.print(made["account"])
         note(f"Added {spec.title} for user {made['user']}. A key for it: sangam key create --account {made['account']}")
         daily = {field.name: given[field.name] for field in spec.login.daily if field.name in given}
-        if daily or sys.stdin.isatty():
+        if daily or (sys.stdin.isatty() and not spec.simulated):
             _log_in(call, {"account": made["account"], "fields": daily})
-        elif not spec.simulated:
+        elif not spec.simulated:  # a simulated one is logged in by the server that runs its market
             note(f"Log in: sangam account login {made['account']}")
 
 
