@@ -5,7 +5,7 @@ Nothing is stored and no session opens before the broker said yes, and said it o
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from sangam.brokers.contract import Asks, BrokerSpec, Ctx, Grant, Operation, Redirect, Session
+from sangam.brokers.contract import Asks, BrokerSpec, Ctx, Grant, Operation, Session
 from sangam.brokers.registry import Registry
 from sangam.logs import redactor
 from sangam.model.clock import Clock
@@ -73,9 +73,8 @@ class Flows:
         """Start a login, and finish it where nothing needs to be asked. `fields` may correct what the account keeps."""
         spec = self.spec(account)
         fields, hosts = dict(fields or {}), dict(hosts or {})
-        login = spec.login
-        steps, redirect = login.steps, login.redirect
-        check_names(spec, fields, *(steps.asks if steps else ()))
+        login, first = spec.login, spec.login.steps.asks if spec.login.steps else ()
+        check_names(spec, fields, *first)
         check_hosts(spec, hosts)
         known = {**self._accounts[account].secrets, **fields}
         way = choose(spec, way, fields, known)
@@ -84,12 +83,10 @@ class Flows:
             asks += redirect_needs(login, known)
         elif way is Way.PASTE:
             asks += missing_fields(login.daily, fields)
-        elif way is Way.STEPS and steps is not None:
-            asks += missing_fields(steps.asks, {**self._codes(account, fields), **fields})
+        else:
+            asks += missing_fields(first, {**self._codes(account, fields), **fields})
         flow = self.pending.begin(way, self._candidate(account, fields, hosts), fields, hosts, asks)
-        if way is Way.REDIRECT and redirect is not None and not asks:
-            self._direct(flow, redirect)
-        elif not asks:
+        if not asks:
             await self._go(flow)
         return flow
 
@@ -104,13 +101,9 @@ class Flows:
         redactor.add(*secret_values(spec, fields))
         if flow.rounds:
             await self._step(flow, fields)
-            return flow
-        flow.fields = {**flow.fields, **fields}
-        flow.session = self._candidate(flow.account, flow.fields, flow.hosts)
-        if flow.way is Way.REDIRECT and spec.login.redirect is not None:
-            flow.asks = ()
-            self._direct(flow, spec.login.redirect)
         else:
+            flow.fields = {**flow.fields, **fields}
+            flow.session = self._candidate(flow.account, flow.fields, flow.hosts)
             await self._go(flow)
         return flow
 
@@ -124,7 +117,9 @@ class Flows:
         redactor.add(*(value for value in parameters.values() if len(value) >= _TELLING))
         await self._try(flow, redirect.exchange(flow.session, parameters, self._ctx()), final=True)
 
-    def _direct(self, flow: Flow, redirect: Redirect) -> None:
+    def _direct(self, flow: Flow) -> None:
+        spec = self.spec(flow.account)
+        redirect = offered(spec, spec.login.redirect, Way.REDIRECT)
         state = self._signer.sign(f"state/{flow.id}", LIFETIME_MS // 1000)
         flow.url = redirect.url(flow.session, state, f"{self.home}/{flow.session.broker}/callback")
 
@@ -132,12 +127,14 @@ class Flows:
 
     async def _go(self, flow: Flow) -> None:
         """All that the first round needs is there."""
-        spec = self.spec(flow.account)
         flow.asks = ()
-        if flow.way is Way.STEPS:
-            await self._step(flow, flow.fields)
-        else:
-            await self._try(flow, checked(spec.login, flow.session, self._ctx()))
+        match flow.way:
+            case Way.REDIRECT:
+                self._direct(flow)
+            case Way.STEPS:
+                await self._step(flow, flow.fields)
+            case Way.PASTE:
+                await self._try(flow, checked(self.spec(flow.account).login, flow.session, self._ctx()))
 
     async def _step(self, flow: Flow, answers: Mapping[str, str]) -> None:
         spec = self.spec(flow.account)
