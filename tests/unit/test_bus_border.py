@@ -11,8 +11,10 @@ from tests.bus_support import ACCOUNT, border, granted, identity
 from tests.support import wait_for
 
 from sangam.bus import feed_server, remote_feed, wire
+from sangam.bus.remote_feed import RemoteFeed
 from sangam.bus.sockets import local_endpoint
 from sangam.feed.port import Pending, Refused
+from sangam.model.clock import SystemClock
 from sangam.model.enums import AccountState, Mode
 from sangam.model.errors import AuthError
 from sangam.model.instrument import Level
@@ -265,6 +267,15 @@ async def test_garbage_on_the_border_costs_nothing(tmp_path: Path) -> None:
             house.publish("SBIN")
             await wait_for(lambda: ears.of(want))
             stranger.close(linger=0)
+
+
+async def test_who_does_not_know_the_secret_is_told_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with border(tmp_path) as house:
+        remote = RemoteFeed(house.endpoint, "stranger", SystemClock(), "guessed")
+        house.gateways.append(remote)
+        remote.start()
+        await wait_for(lambda: "it does not know the secret" in caplog.text, what="the refusal")
+        assert remote.brokers == []
 
 
 async def test_a_gateway_that_takes_no_answers_loses_its_lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

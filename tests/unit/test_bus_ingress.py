@@ -18,7 +18,7 @@ from sangam.bus.ingress import RATE, Ingress, Told, translate
 from sangam.feed.external import EXTERNAL, External
 from sangam.feed.port import Dialect, Granted
 from sangam.model.clock import IST, Clock, ManualClock, SystemClock
-from sangam.model.enums import AccountState, Mode
+from sangam.model.enums import Mode
 from sangam.model.instrument import Level
 from sangam.model.market import Depth, DepthLevel
 
@@ -159,23 +159,6 @@ async def test_what_is_published_is_heard_by_those_who_asked() -> None:
         for want in (ltp, ltp, quote, deep):
             house.external.release(want)
         assert house.external.health().wants == 0
-
-
-async def test_silence_is_said_and_its_prices_are_not_shown() -> None:
-    clock = ManualClock(datetime(2026, 8, 3, 10, 0, tzinfo=IST))
-    house = Outside(clock)
-    want = house.want()
-    house.external.refresh()
-    house.external.hear("SBIN", "NSE", {"ltp": 600.0}, None)
-    house.external.refresh()
-    assert house.external.snapshot(want) is not None
-    clock.advance(16)
-    house.external.refresh()
-    assert house.external.snapshot(want) is None
-    house.external.hear("SBIN", "NSE", {"ltp": 601.0}, None)
-    house.external.refresh()
-    assert [health.state for health in house.ears.states] == [AccountState.LIVE, AccountState.STALE, AccountState.LIVE]
-    assert house.ears.prices(want) == [600.0, 601.0]
 
 
 async def test_too_many_are_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:

@@ -53,7 +53,7 @@ answers = st.one_of(
     st.builds(wire.Order, texts, st.binary()),
     st.builds(wire.Keys, st.binary(), st.dictionaries(st.binary(), identities)),
 )
-upward = st.builds(wire.Upward, texts, ids, st.lists(requests, max_size=4))
+upward = st.builds(wire.Upward, texts, ids, st.lists(requests, max_size=4), texts)
 downward = st.builds(wire.Downward, ids, st.lists(answers, max_size=4))
 
 

@@ -32,6 +32,7 @@ class Elsewhere(FeedServer):
             brokers=brokers,
             keys=partial(_known, accounts, Doors(accounts, settings)),
             used=accounts.keys.used,
+            secret=task.secret,
         )
         self.sink = self
         self._task = task

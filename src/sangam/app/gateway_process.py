@@ -16,7 +16,7 @@ from .trace import Tracer, targets
 @asynccontextmanager
 async def gateway(task: Task, settings: Settings) -> AsyncIterator[Standing]:
     clock = SystemClock()
-    feed = RemoteFeed(task.requests, task.name, clock)
+    feed = RemoteFeed(task.requests, task.name, clock, task.secret)
     feed.start()
     try:
         await feed.ready()

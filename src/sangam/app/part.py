@@ -29,12 +29,14 @@ log = logging.getLogger("sangam.app")
 
 
 class Task(msgspec.Struct):
-    """What a part is told. `requests` and `data` are the endpoints between feed and gateways."""
+    """What a part is told. `requests` and `data` are the endpoints between feed and gateways, `secret` what they know
+    each other by."""
 
     name: str
     settings: dict[str, Any]
     requests: str
     data: str
+    secret: str = ""
     shared: bool = False
     auto_port: bool = False
     log_json: bool = False

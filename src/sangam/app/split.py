@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -140,6 +141,7 @@ class Split:
             settings=reveal(settings) | {"websocket_port": port},
             requests=local_endpoint(folder, "requests.ipc", settings.zmq_port),
             data=local_endpoint(folder, "data.ipc", 0),
+            secret=secrets.token_hex(16),
             shared=plan.gateways > 1,
             auto_port=plan.auto_port,
             log_json=plan.log_json,

@@ -5,6 +5,7 @@ are one want there. Whoever is silent for `LEASE_SECONDS` loses the lease and wi
 asked for, never what ZeroMQ believes to be subscribed."""
 
 import asyncio
+import hmac
 import itertools
 import logging
 from collections import Counter, deque
@@ -60,6 +61,7 @@ class FeedServer:
         brokers: list[str],
         keys: Callable[[], wire.Keys],
         used: Callable[[str], object] = lambda key_id: None,
+        secret: str = "",
     ) -> None:
         self.endpoint = ""
         self.start_number = clock.now_ms()
@@ -70,6 +72,7 @@ class FeedServer:
         self._keys = keys
         self._keys_told: wire.Keys | None = None
         self._used = used
+        self._secret = secret.encode()
         self._numbers = itertools.count(self.start_number)
         self._leases: dict[bytes, Lease] = {}
         self._holders: dict[int, dict[Lease, int]] = {}
@@ -175,6 +178,8 @@ class FeedServer:
         try:
             routing, data = frames
             told = wire.decode_upward(data)
+            if not hmac.compare_digest(told.secret.encode(), self._secret):
+                raise DecodeError("it does not know the secret")
         except (ValueError, DecodeError) as error:
             log.warning("A message that no gateway sends was dropped: %s", error)
             return

@@ -85,7 +85,7 @@ class RemoteFeed:
     `figures` is what the feed is told of this gateway now and then: its clients and its counters; `written` is the
     gateway's own, told along."""
 
-    def __init__(self, endpoint: str, gateway: str, clock: Clock) -> None:
+    def __init__(self, endpoint: str, gateway: str, clock: Clock, secret: str = "") -> None:
         self.brokers: list[str] = []
         self.lost = 0
         """Updates that the border lost since the start."""
@@ -93,6 +93,7 @@ class RemoteFeed:
         self.written = Histogram(STAGE_BOUNDS)
         self._endpoint = endpoint
         self._gateway = gateway
+        self._secret = secret
         self._clock = clock
         self._sink: Sink | None = None
         self._revoked: Callable[[str], object] = lambda key_id: None
@@ -285,7 +286,7 @@ class RemoteFeed:
 
     def _send(self, items: list[wire.Request]) -> None:
         """What cannot be sent belongs to a lease that will be lost, and is asked for again under the next one."""
-        self._requests.send(wire.encode(wire.Upward(self._gateway, self._lease, items)))
+        self._requests.send(wire.encode(wire.Upward(self._gateway, self._lease, items, self._secret)))
 
     # --- answers ------------------------------------------------------------------------------------------------------
 

@@ -63,11 +63,13 @@ Request = Ask | Drop | Resync | Beat | Used
 
 
 class Upward(msgspec.Struct, frozen=True, array_like=True):
-    """A gateway's batch under the lease it believes to have; 0 before the first."""
+    """A gateway's batch under the lease it believes to have; 0 before the first. `secret` is what both ends were given
+    by their parent: on a loopback port anybody of this machine may knock."""
 
     gateway: str
     lease: int
     items: list[Request]
+    secret: str = ""
 
 
 # --- from the feed ----------------------------------------------------------------------------------------------------
