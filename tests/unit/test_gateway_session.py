@@ -91,6 +91,16 @@ class TestAuthenticate:
         world.loop.settle()
         assert client.heard() == []
 
+    def test_the_state_of_the_feeds_is_told_at_once_to_those_who_asked(self, world: World) -> None:
+        client = world.client(None)
+        client.session.receive(b'{"action":"authenticate","api_key":"key-u1","features":["feed_state"]}')
+        world.loop.settle()
+        auth, *states = client.heard()
+        assert auth["type"] == "auth"
+        accounts = client.session.identity.accounts if client.session.identity else ()
+        assert [(row["type"], row["account"]) for row in states] == [("feed_state", each.id) for each in accounts]
+        assert {row["state"] for row in states} == {"live"}
+
 
 class TestErrors:
     @pytest.mark.parametrize(

@@ -60,8 +60,7 @@ class Hub:
     def state(self, health: AccountHealth) -> None:
         followers = self._followers.get(("state", health.account))
         if followers:
-            told = {name: getattr(health, name) for name in ("account", "broker", "state", "detail", "since")}
-            self.delivery.send(followers, protocol.message("feed_state", **told))
+            self.delivery.send(followers, protocol.feed_state(health))
 
     def order(self, account: str, message: bytes) -> None:
         """A state that is told twice (pushed and polled, say) is passed on once. Nobody listens: nothing is done."""

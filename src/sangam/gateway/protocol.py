@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from sangam.feed.port import Dialect
+from sangam.feed.port import AccountHealth, Dialect
 from sangam.model.enums import INTERVALS_MS, Mode
 from sangam.model.errors import InvalidInput
 
@@ -160,6 +160,12 @@ def parse_account(fields: Fields) -> str | None:
 def message(kind: str, fields: Fields | None = None, /, **values: object) -> bytes:
     """A reply of a type, with the request's ``request_id`` when it has one."""
     return _encode({"type": kind, **values, **_request_id(fields)})
+
+
+def feed_state(health: AccountHealth) -> bytes:
+    """How an account's feed does, for sockets that listed the feature."""
+    told = {name: getattr(health, name) for name in ("account", "broker", "state", "detail", "since")}
+    return message("feed_state", **told)
 
 
 def flat(fields: Fields | None = None, /, **values: object) -> bytes:

@@ -236,6 +236,9 @@ class Session:
         if "features" in fields:
             reply["features"] = sorted(self._features)
         self._send(protocol.message("auth", fields, **reply))
+        if "feed_state" in self._features:
+            for account in identity.accounts:
+                self._send(protocol.feed_state(self._services.feed.health(account.id)))
 
     def _change(self, identity: Identity) -> None:
         """What was subscribed under another default account must be found again by an unsubscribe that names none."""
