@@ -115,7 +115,7 @@ def test_the_make_targets_of_the_pages_exist() -> None:
     assert {"serve", "test"} <= named <= targets
 
 
-def test_the_readme_lists_every_broker_and_what_it_streams() -> None:
+def test_the_readme_lists_every_broker_and_what_it_tells() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \|(.+)\|$", page("README.md"), re.MULTILINE))
     specs = {spec.name: spec for spec in registry.load()}
     assert rows.keys() == specs.keys()
@@ -123,6 +123,8 @@ def test_the_readme_lists_every_broker_and_what_it_streams() -> None:
         carried = {mode.label for stream in spec.streams for mode in stream.carries.modes}
         assert all(label in rows[name] for label in carried)
         assert all(f"`{alias}`" in rows[name] for alias in spec.aliases)
+        assert ("quotes" in rows[name]) == (spec.data is not None)
+        assert ("candles" in rows[name]) == (spec.data is not None and spec.data.history is not None)
 
 
 def test_the_readme_shows_the_welcome_as_it_is() -> None:
