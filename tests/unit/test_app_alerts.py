@@ -64,7 +64,7 @@ def test_a_needed_login_is_told_at_once_and_once(
     for _ in range(3):
         house.turns(state)
     assert house.kinds == ["login_needed"]
-    assert house.alerts.current[0].text == f"log in now: the feed is {state.value} (why). sangam account login a-toy"
+    assert house.alerts.current[0].text == f"the feed is {state.value} (why). Log in now: sangam account login a-toy"
     house.turns(AccountState.LIVE)
     assert house.kinds == []
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]

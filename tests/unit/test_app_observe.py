@@ -1,5 +1,6 @@
 """Health and figures of a house with one account."""
 
+import re
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -45,7 +46,6 @@ async def test_what_happened_is_counted_by_account_and_broker(tmp_path: Path) ->
         registry.register(House())
         told = generate_latest(registry).decode()
         for line in (
-            'sangam_feed_live_ratio{account="u-toy",broker="toy"} 1.0',
             'sangam_feed_updates_total{account="u-toy",broker="toy"} 1.0',
             'sangam_broker_calls_total{broker="toy",error_code="ok"} 1.0',
             'sangam_broker_calls_total{broker="toy",error_code="RATE_LIMITED"} 1.0',
@@ -57,6 +57,9 @@ async def test_what_happened_is_counted_by_account_and_broker(tmp_path: Path) ->
             'sangam_broker_wait_seconds_total{broker="toy",lane="default"} 1.5',
         ):
             assert line in told
+        ratio = re.search(r'sangam_feed_live_ratio\{account="u-toy",broker="toy"\} ([\d.]+)', told)
+        assert ratio is not None
+        assert 0 < float(ratio[1]) <= 1  # connecting took its time
         await rig.server.tell({"event": "expired"})
         await rig.state(AccountState.AUTH_EXPIRED)
         alerts.look()

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from tests.toy_broker import toy_spec, toy_stream
 
-from sangam.feed.assess import offered, use, worst
+from sangam.feed.assess import LiveShare, offered, use, worst
 from sangam.feed.carriage import Carriage
 from sangam.feed.pool import Caps
 from sangam.feed.port import StreamUse
@@ -56,3 +56,14 @@ def test_the_use_of_each_stream_with_the_limits_that_hold() -> None:
     streams = (toy_stream("data", 100, 3, opens="with_session"), toy_stream("book", 50, 1))
     carriage = Carriage(streams, Caps(symbols_per_socket=80), lambda stream, lines: connect)
     assert use(carriage) == (StreamUse("data", 0, 1, 80, 3), StreamUse("book", 0, 0, 50, 1))
+
+
+def test_the_live_share_counts_market_hours_only() -> None:
+    share = LiveShare()
+    assert share.ratio == 1.0
+    share.look(0, AccountState.NO_SESSION)
+    share.look(1000, AccountState.CLOSED_MARKET)
+    assert share.ratio == 1.0
+    share.look(4000, AccountState.LIVE)
+    share.look(5000, AccountState.RECONNECTING)
+    assert share.ratio == 0.75

@@ -94,7 +94,9 @@ class Alerts:
         for health in self._health():
             detail = f" ({health.detail})" if health.detail else ""
             if health.state in _LOGIN:
-                text = f"log in now: the feed is {health.state.value}{detail}. sangam account login {health.account}"
+                told = "log in" in health.detail.casefold()
+                how = "" if told else f". Log in now: sangam account login {health.account}"
+                text = f"the feed is {health.state.value}{detail}{how}"
                 yield Alert(
                     kind="login_needed", about=health.account, broker=health.broker, text=text, since=health.since
                 )

@@ -175,5 +175,7 @@ def _offset(url: str) -> float:
     """Seconds that our clock is ahead. The header has whole seconds, cut off: half of one is added."""
     started = time.time()
     reply = httpx.head(url, timeout=5, trust_env=False)
-    theirs = parsedate_to_datetime(reply.headers.get("date", "")).timestamp() + 0.5
+    if "date" not in reply.headers:
+        raise ValueError("its answer tells no time")
+    theirs = parsedate_to_datetime(reply.headers["date"]).timestamp() + 0.5
     return (started + time.time()) / 2 - theirs

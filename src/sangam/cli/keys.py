@@ -19,7 +19,7 @@ def create(
     user: User = None,
     label: Annotated[str, typer.Option(help="A name for you to know it by.")] = "",
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do. Repeatable; all but admin.")] = None,
-    account: Annotated[str | None, typer.Option(help="The account it works on; the user's first.")] = None,
+    account: Annotated[str | None, typer.Option(help="The account it works on; the user's default.")] = None,
     interval: Annotated[int | None, typer.Option(help="Milliseconds between two updates of a symbol; 0: all.")] = None,
 ) -> None:
     """Make a key. It is printed this once, alone on stdout, and stored only as a hash."""
