@@ -189,18 +189,18 @@ async def test_keys_come_and_go(tmp_path: Path) -> None:
     async with border(tmp_path) as house:
         remote, _ = await house.gateway()
         revoked: list[str] = []
-        remote.on_revoked(revoked.append)
-        assert remote.authenticate("key-a") == identity("a")
-        remote.authenticate("key-a")
+        remote.keys.on_revoked(revoked.append)
+        assert remote.keys.authenticate("key-a") == identity("a")
+        remote.keys.authenticate("key-a")
         with pytest.raises(AuthError):
-            remote.authenticate("key-b")
+            remote.keys.authenticate("key-b")
         house.feed.keys = {"key-b": identity("b")}
         assert house.server is not None
         house.server.push_keys()
         await wait_for(lambda: revoked == ["a"], what="the revocation")
-        assert remote.authenticate("key-b").key_id == "b"
+        assert remote.keys.authenticate("key-b").key_id == "b"
         with pytest.raises(AuthError):
-            remote.authenticate("key-a")
+            remote.keys.authenticate("key-a")
         await wait_for(lambda: house.used == ["a", "b"], what="the use of keys, once each")
 
 
@@ -208,15 +208,15 @@ async def test_users_whose_keys_mean_something_else_are_told(tmp_path: Path) -> 
     async with border(tmp_path) as house:
         remote, _ = await house.gateway()
         renewed: list[str] = []
-        remote.on_renewed(renewed.append)
+        remote.keys.on_renewed(renewed.append)
         poorer = msgspec.structs.replace(identity("a"), accounts=())
         house.feed.keys = {"key-a": poorer}
         assert house.server is not None
         house.server.push_keys()
         await wait_for(lambda: renewed == ["u"], what="the change")
-        assert remote.identity("a") == poorer
+        assert remote.keys.identity("a") == poorer
         with pytest.raises(AuthError):
-            remote.identity("b")
+            remote.keys.identity("b")
 
 
 async def test_a_loop_that_cannot_watch_descriptors_looks_by_itself(

@@ -21,11 +21,11 @@ async def gateway(task: Task, settings: Settings) -> AsyncIterator[Standing]:
     try:
         await feed.ready()
         served = Gateway(
-            feed, feed.authenticate, brokers=feed.brokers, settings=gateway_settings(settings), clock=clock
+            feed, feed.keys.authenticate, brokers=feed.brokers, settings=gateway_settings(settings), clock=clock
         )
         feed.attach(served.hub)
-        feed.on_revoked(served.revoke)
-        feed.on_renewed(lambda user: served.renew(user, feed.identity))
+        feed.keys.on_revoked(served.revoke)
+        feed.keys.on_renewed(lambda user: served.renew(user, feed.keys.identity))
         feed.figures = lambda: (served.clients, served.metrics())
         feed.written = served.written
         Tracer(clock, None, served).start_all(targets(task.trace))

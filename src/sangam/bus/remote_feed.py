@@ -14,12 +14,13 @@ import zmq
 from sangam.feed.port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import AccountState, Mode
-from sangam.model.errors import AuthError, DecodeError
+from sangam.model.errors import DecodeError
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
-from sangam.model.identity import Identity, key_hash
 from sangam.model.instrument import Level
 
 from . import wire
+from .keyring import Keyring
+from .remote import Remote, WantKey
 from .sockets import Socket
 
 log = logging.getLogger("sangam.bus")
@@ -30,53 +31,10 @@ _PATIENCE_SECONDS = 3.0
 _ANSWER_SECONDS = 0.5
 """Whoever asks for an instrument may wait so long for the feed's answer."""
 _RESYNC_SECONDS = 0.2
-_USED_SECONDS = 60.0
 _BATCH = 500
 _DATA_QUEUE = 50_000
 _REQUEST_QUEUE = 10_000
 _SHOWABLE = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET})
-
-WantKey = tuple[str, str, str, Level, Dialect]
-
-
-class Remote:
-    """A want as the gateway knows it. `want` is the feed's number for it, 0 while unknown; `lease` the one under which
-    it was asked for."""
-
-    __slots__ = (
-        "asked_at",
-        "count",
-        "granted",
-        "heard_at",
-        "id",
-        "key",
-        "lease",
-        "level",
-        "payload",
-        "reason",
-        "refusal",
-        "seq",
-        "want",
-    )
-
-    def __init__(self, number: int, key: WantKey) -> None:
-        self.id = number
-        self.key = key
-        self.level = key[3]
-        self.count = 0
-        self.granted = False
-        self.reason = "the feed was asked for it"
-        self.refusal: Refused | None = None
-        self.lease = 0
-        self.asked_at = float("-inf")
-        self.forget()
-
-    def forget(self) -> None:
-        """What the feed said of it means nothing any more."""
-        self.want = 0
-        self.seq = -1
-        self.payload: bytes | None = None
-        self.heard_at = 0
 
 
 class RemoteFeed:
@@ -87,6 +45,7 @@ class RemoteFeed:
 
     def __init__(self, endpoint: str, gateway: str, clock: Clock, secret: str = "") -> None:
         self.brokers: list[str] = []
+        self.keys = Keyring(clock, lambda key_id: self._request(wire.Used(key_id)))
         self.lost = 0
         """Updates that the border lost since the start."""
         self.figures: Callable[[], tuple[int, Mapping[str, float]]] = lambda: (0, {})
@@ -96,8 +55,6 @@ class RemoteFeed:
         self._secret = secret
         self._clock = clock
         self._sink: Sink | None = None
-        self._revoked: Callable[[str], object] = lambda key_id: None
-        self._renewed: Callable[[str], object] = lambda user: None
         self._lease = 0
         self._start = 0
         self._data_endpoint = ""
@@ -111,9 +68,6 @@ class RemoteFeed:
         self._by_key: dict[WantKey, Remote] = {}
         self._by_want: dict[int, Remote] = {}
         self._health: dict[str, AccountHealth] = {}
-        self._keys: wire.Keys | None = None
-        self._identities: dict[str, Identity] = {}
-        self._keys_used: dict[str, float] = {}
         self._asking: list[wire.Request] = []
         self._resync_due = False
         self._timer: asyncio.TimerHandle | None = None
@@ -142,14 +96,6 @@ class RemoteFeed:
 
     def attach(self, sink: Sink) -> None:
         self._sink = sink
-
-    def on_revoked(self, listener: Callable[[str], object]) -> None:
-        """Who wants to hear the ids of keys that are no longer valid."""
-        self._revoked = listener
-
-    def on_renewed(self, listener: Callable[[str], object]) -> None:
-        """Who wants to hear the users whose keys stand for something else than before."""
-        self._renewed = listener
 
     def _tick(self) -> None:
         wait = wire.BEAT_SECONDS if self._joined and not self._away else _KNOCK_SECONDS
@@ -236,35 +182,6 @@ class RemoteFeed:
 
     def _of_today(self, ms: int) -> bool:
         return ist_from_ms(ms).date() == ist_from_ms(self._clock.now_ms()).date()
-
-    # --- who may come in ----------------------------------------------------------------------------------------------
-
-    def authenticate(self, api_key: str) -> Identity:
-        """As the feed's process last told; raises AuthError."""
-        keys = self._keys
-        identity = keys.identities.get(key_hash(keys.pepper, api_key)) if keys is not None else None
-        if identity is None:
-            raise AuthError("Invalid API key")
-        now = self._clock.monotonic()
-        if now - self._keys_used.get(identity.key_id, float("-inf")) > _USED_SECONDS:
-            self._keys_used[identity.key_id] = now
-            self._request(wire.Used(identity.key_id))
-        return identity
-
-    def identity(self, key_id: str) -> Identity:
-        """What a key that opened a session stands for now; raises AuthError."""
-        if key_id not in self._identities:
-            raise AuthError("Invalid API key")
-        return self._identities[key_id]
-
-    def _learn(self, keys: wire.Keys) -> None:
-        before = self._identities
-        self._keys = keys
-        now = self._identities = {identity.key_id: identity for identity in keys.identities.values()}
-        for key_id in before.keys() - now.keys():
-            self._revoked(key_id)
-        for user in {before[key].user for key in before.keys() & now.keys() if before[key] != now[key]}:
-            self._renewed(user)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -355,7 +272,7 @@ class RemoteFeed:
             case wire.Order() if self._sink is not None:
                 self._sink.order(item.account, item.message)
             case wire.Keys():
-                self._learn(item)
+                self.keys.learn(item)
 
     def _served(self, answer: wire.Served) -> None:
         record = self._records.get(answer.id)
