@@ -28,8 +28,8 @@ LOOK_SECONDS = 0.1
 
 @dataclass
 class Refresh:
-    """One refresh as seen from outside: seconds in all and in the child, and how late the loop was (ms, p99); `calm_lag`
-    is that of the same stream without a refresh."""
+    """One refresh as seen from outside: seconds in all and in the child, and how late the loop was (ms, p99), beside
+    `calm_lag`, that of the same stream without a refresh."""
 
     seconds: float = 0.0
     reading: float = 0.0
