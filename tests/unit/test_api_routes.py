@@ -211,7 +211,12 @@ async def test_a_caller_who_is_too_fast_is_told_when_to_come_back(served: Served
 
 
 async def test_health_and_metrics(served: Served) -> None:
-    assert (await served.client.get("/health")).json() == {"status": "ok", "websocket_port": 8765, "feeds": {}, "alerts": {}}
+    assert (await served.client.get("/health")).json() == {
+        "status": "ok",
+        "websocket_port": 8765,
+        "feeds": {},
+        "alerts": {},
+    }
     served.state = {"status": "down"}
     assert (await served.client.get("/health")).status_code == 503
     figures = (await served.client.get("/metrics")).text
