@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     zmq_port: Port = 5555
     legacy_zmq_ingress: bool = False
     alert_webhook: SecretStr | None = None
+    public_ip_url: Annotated[str, AfterValidator(_whole_url)] = ""
     host_server: Annotated[str, AfterValidator(_whole_url)] = ""
     tls_cert: File | None = None
     tls_key: File | None = None

@@ -14,6 +14,7 @@ import pytest
 
 from sangam.cli.backend import administration
 from sangam.cli.doctor import Finding, Verdict, examine
+from sangam.model.errors import SangamError
 from sangam.settings import Settings, load_settings
 from sangam.store.home import Home
 
@@ -30,14 +31,20 @@ def found(settings: Settings) -> dict[str, Finding]:
 
 
 @contextmanager
-def web(ahead: timedelta) -> Iterator[str]:
-    """A web server whose clock is that much behind ours."""
+def web(ahead: timedelta, body: str = "") -> Iterator[str]:
+    """A web server whose clock is that much behind ours; it answers GET with `body`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
             self.send_response_only(404)
             self.send_header("Date", format_datetime(datetime.now(UTC) - ahead, usegmt=True))
             self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -97,3 +104,32 @@ def test_the_clock_against_the_brokers(chosen: Settings, ahead: int, verdict: Ve
 def test_a_broker_that_cannot_be_asked_is_no_failure(chosen: Settings) -> None:
     add_account(chosen, "http://127.0.0.1:1")
     assert found(chosen)["clock, by zerodha"].verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    ("url", "registered", "verdict", "words"),
+    [
+        ("", "203.0.113.7", Verdict.WARN, "set PUBLIC_IP_URL"),
+        ("own", "127.0.0.1", Verdict.OK, "127.0.0.1, as registered"),
+        ("own", "203.0.113.7", Verdict.FAIL, "the world sees 127.0.0.1, but 203.0.113.7 is registered"),
+        ("http://127.0.0.1:1/", "203.0.113.7", Verdict.WARN, "cannot be asked"),
+    ],
+)
+def test_the_address_that_the_broker_takes_orders_from(
+    chosen: Settings, url: str, registered: str, verdict: Verdict, words: str
+) -> None:
+    with web(timedelta(), body="127.0.0.1\n") as service:
+        add_account(chosen, service)
+        with administration(chosen) as call:
+            row = call("account/egress", {"account": "asha-zerodha", "registered": registered})
+        assert row["registered_ip"] == registered
+        public_ip_url = service if url == "own" else url
+        finding = found(chosen.model_copy(update={"public_ip_url": public_ip_url}))["address of asha-zerodha"]
+    assert finding.verdict is verdict
+    assert words in finding.text
+
+
+def test_an_address_that_is_none_is_refused(chosen: Settings) -> None:
+    add_account(chosen, "http://127.0.0.1:1")
+    with administration(chosen) as call, pytest.raises(SangamError, match="'nonsense' is no IP address"):
+        call("account/egress", {"account": "asha-zerodha", "registered": "nonsense"})

@@ -116,7 +116,10 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
     assert key not in row
 
     said = run("account", "egress", "zerodha", "http://me:planted@127.0.0.1:3128")
-    assert (said.code, said.err) == (0, "me-zerodha leaves from the proxy 127.0.0.1:3128 now.\n")
+    assert (said.code, said.err) == (
+        0,
+        "me-zerodha leaves from the proxy 127.0.0.1:3128; registered at the broker: none is known.\n",
+    )
     assert "any address" in run("account", "egress", "zerodha").err
     assert run("account", "egress", "zerodha", "office").code == 1
 

@@ -4,6 +4,7 @@ Everything is read once at the start and kept in memory; the database is written
 
 import itertools
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 
 import msgspec
 from sqlalchemy import delete, insert, select, update
@@ -27,13 +28,16 @@ from .vault import Vault
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One login at one broker of one user, with what the user stored for it: the fields that outlive a session."""
+    """One login at one broker of one user, with what the user stored for it: the fields that outlive a session.
+
+    `registered_ip` is the address that the broker takes orders from, as the user told it to us."""
 
     info: AccountInfo
     secrets: Mapping[str, str]
     hosts: Mapping[str, str]
     created_at: int
     egress: str = ""
+    registered_ip: str = ""
 
     def __repr__(self) -> str:
         return f"Account({self.info!r})"
@@ -59,7 +63,12 @@ class Accounts:
             self._guard(row.broker, secrets)
             egress = vault.open(row.egress, f"egress {row.id}")["egress"] if row.egress else ""
             self._accounts[row.id] = Account(
-                info=info, secrets=secrets, hosts=row.hosts, created_at=row.created_at, egress=egress
+                info=info,
+                secrets=secrets,
+                hosts=row.hosts,
+                created_at=row.created_at,
+                egress=egress,
+                registered_ip=row.registered_ip or "",
             )
         self.sessions = Sessions(database, vault, clock, self._held)
         for session in self.sessions:
@@ -224,6 +233,16 @@ class Accounts:
                 expires_at=session.expires_at,
             )
 
+    def register_ip(self, account: str, address: str) -> None:
+        """Note the address that the user registered with the broker; ``""`` for none. Raises InvalidInput."""
+        if address:
+            try:
+                address = str(ip_address(address))
+            except ValueError:
+                raise InvalidInput(f"'{address}' is no IP address.") from None
+        held = self[account]
+        self._change(held, msgspec.structs.replace(held, registered_ip=address))
+
     def session(self, account: str) -> Session | None:
         """The session an account holds now; None when it has none or its hour has come."""
         return self.sessions.current(account)
@@ -258,6 +277,7 @@ class Accounts:
                     egress=self._vault.seal({"egress": changed.egress}, f"egress {held.info.id}")
                     if changed.egress
                     else None,
+                    registered_ip=changed.registered_ip or None,
                 )
             )
         self._accounts[held.info.id] = changed

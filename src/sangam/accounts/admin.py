@@ -13,12 +13,15 @@ from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
 from sangam.model.identity import AccountInfo
 from sangam.store.home import Home
+from sangam.transport.egress import parse_egress
+from sangam.transport.outside import public_address
 
 from .accounts import Accounts
 from .arguments import (
     AddAccount,
     Answer,
     Arguments,
+    AskOutside,
     ChooseDefault,
     CreateKey,
     GiveAddress,
@@ -58,6 +61,7 @@ class Admin:
             "account/logout": (NameAccount, self._log_out),
             "account/default": (ChooseDefault, self._choose_default),
             "account/egress": (LeaveFrom, self._leave_from),
+            "account/outside": (AskOutside, self._outside),
             "account/list": (OfUser, self._list_accounts),
             "account/remove": (NameAccount, self._remove_account),
             "user/add": (NameUser, self._add_user),
@@ -116,8 +120,16 @@ class Admin:
 
     def _leave_from(self, wanted: LeaveFrom) -> dict[str, Any]:
         info = self._find(wanted.account, None)
-        self._accounts.leave_from(info.id, wanted.egress)
+        if wanted.egress is not None:
+            self._accounts.leave_from(info.id, wanted.egress)
+        if wanted.registered is not None:
+            self._accounts.register_ip(info.id, wanted.registered)
         return self._rows.account(info)
+
+    async def _outside(self, wanted: AskOutside) -> dict[str, Any]:
+        info = self._find(wanted.account, None)
+        egress = parse_egress(self._accounts[info.id].egress)
+        return {"account": info.id, "address": await public_address(egress, wanted.url)}
 
     def _list_accounts(self, wanted: OfUser) -> dict[str, Any]:
         return {"accounts": [self._rows.account(info) for info in self._accounts.list(wanted.user)]}

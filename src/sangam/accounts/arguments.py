@@ -49,7 +49,13 @@ class ChooseDefault(Arguments):
 
 class LeaveFrom(Arguments):
     account: str
-    egress: str
+    egress: str | None = None
+    registered: str | None = None
+
+
+class AskOutside(Arguments):
+    account: str
+    url: str
 
 
 class NameUser(Arguments):

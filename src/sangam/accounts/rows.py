@@ -45,6 +45,7 @@ class Rows:
             "client_id": held.info.client_id,
             "hosts": dict(held.hosts),
             "egress": str(parse_egress(held.egress)),
+            "registered_ip": held.registered_ip,
             "created_at": held.created_at,
             "session": session is not None,
             "generation": session.generation if session else None,

@@ -95,13 +95,18 @@ def default(
 def egress(
     account: Account,
     where: Annotated[
-        str, typer.Argument(help="An address of this machine, or http://[user:password@]host:port; none for any.")
-    ] = "",
+        str | None,
+        typer.Argument(help="An address of this machine, or http://[user:password@]host:port; '' for any."),
+    ] = None,
+    registered: Annotated[
+        str | None, typer.Option(help="The address you registered with the broker; `sangam doctor` compares.")
+    ] = None,
 ) -> None:
     """Choose where an account's calls and sockets leave from: brokers take orders from a registered address only."""
     with administration(settings()) as call:
-        row = call("account/egress", {"account": account, "egress": where})
-    note(f"{row['account']} leaves from {row['egress']} now.")
+        row = call("account/egress", {"account": account, "egress": where, "registered": registered})
+    known = row["registered_ip"] or "none is known"
+    note(f"{row['account']} leaves from {row['egress']}; registered at the broker: {known}.")
 
 
 @app.command("list", epilog="Example: sangam account list")

@@ -72,7 +72,7 @@ def examine(chosen: Settings) -> Iterator[Finding]:
         with administration(chosen) as call:
             served = "through the running server" if run is not None else "no server runs"
             yield Finding("database and vault", Verdict.OK, f"open ({served})")
-            yield from _accounts(call, known_brokers(chosen), run is not None)
+            yield from _accounts(call, known_brokers(chosen), run is not None, chosen.public_ip_url)
     except SangamError as error:
         yield Finding("database and vault", Verdict.FAIL, str(error))
 
@@ -127,12 +127,14 @@ def _certificate(chosen: Settings) -> Iterator[Finding]:
     yield Finding("TLS_CERT", verdict, f"valid until {ends:%Y-%m-%d}" + ("" if verdict is Verdict.OK else "; renew it"))
 
 
-def _accounts(call: Call, brokers: Registry, served: bool) -> Iterator[Finding]:
+def _accounts(call: Call, brokers: Registry, served: bool, public_ip_url: str) -> Iterator[Finding]:
     rows: list[Mapping[str, Any]] = call("account/list", {})["accounts"]
     if not rows:
         yield Finding("accounts", Verdict.WARN, "none yet: sangam account add BROKER")
     for row in rows:
         yield _credentials(row, served)
+        if row["registered_ip"]:
+            yield _registered(call, row, public_ip_url)
     yield from _clock(rows, brokers)
 
 
@@ -147,6 +149,22 @@ def _credentials(row: Mapping[str, Any], served: bool) -> Finding:
     if served:
         return Finding(about, Verdict.OK, f"{row['state']}, {egress}")
     return Finding(about, Verdict.OK, f"has a session, {egress}; start the server to see whether the broker takes it")
+
+
+def _registered(call: Call, row: Mapping[str, Any], url: str) -> Finding:
+    """The address that the world sees against the one that the broker takes orders from."""
+    about, registered = f"address of {row['account']}", row["registered_ip"]
+    if not url:
+        text = f"{registered} is registered; set PUBLIC_IP_URL to a service that tells the caller's address to compare"
+        return Finding(about, Verdict.WARN, text)
+    try:
+        seen = call("account/outside", {"account": row["account"], "url": url})["address"]
+    except SangamError as error:
+        return Finding(about, Verdict.WARN, str(error))
+    if seen == registered:
+        return Finding(about, Verdict.OK, f"{seen}, as registered")
+    text = f"the world sees {seen}, but {registered} is registered: the broker refuses orders. sangam account egress"
+    return Finding(about, Verdict.FAIL, text)
 
 
 def _clock(rows: Iterable[Mapping[str, Any]], brokers: Registry) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ accounts = Table(
     Column("hosts", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("egress", LargeBinary),  # sealed: a proxy's URL may hold a password
+    Column("registered_ip", String(45)),
 )
 
 sessions = Table(
