@@ -120,7 +120,8 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
         0,
         "me-zerodha leaves from the proxy 127.0.0.1:3128; registered at the broker: none is known.\n",
     )
-    assert "any address" in run("account", "egress", "zerodha").err
+    assert "the proxy" in run("account", "egress", "zerodha", "--registered", "203.0.113.7").err
+    assert "any address; registered at the broker: 203.0.113.7" in run("account", "egress", "zerodha", "").err
     assert run("account", "egress", "zerodha", "office").code == 1
 
     assert run("key", "revoke", identifier).code == 0
