@@ -3,6 +3,7 @@
 The clock is ours; the broker's sessions die at six, its tokens mean other contracts every morning, and the day's
 instruments come at half past eight."""
 
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -62,6 +63,15 @@ class Day:
             assert tick.data["close"] == market.rupees(market.close), "another contract's price under this name"
 
 
+def objects_of_the_house() -> int:
+    """How many objects of our own are alive; the simulated market is the broker's business."""
+    gc.collect()
+    return sum(
+        module.startswith("sangam.") and not module.startswith("sangam.simulators")
+        for module in (type(each).__module__ or "" for each in gc.get_objects())
+    )
+
+
 async def test_from_three_in_the_night_over_a_weekend_and_a_holiday(open_rig: OpenRig) -> None:
     calendar = Calendar([Holiday(date=HOLIDAY, description="closed", closed=frozenset(Code))])
     rig = await open_rig(calendar=calendar)
@@ -73,6 +83,7 @@ async def test_from_three_in_the_night_over_a_weekend_and_a_holiday(open_rig: Op
         await day.dies_at_six(1)
         await day.morning(1)
         await day.comes(at(1, 9, 30), "live")
+        alive = objects_of_the_house()
 
         # Friday evening to Monday: nobody logs in at the weekend.
         await day.dies_at_six(2)
@@ -87,6 +98,7 @@ async def test_from_three_in_the_night_over_a_weekend_and_a_holiday(open_rig: Op
         await day.dies_at_six(7)
         await day.morning(7)
         await day.comes(at(7, 9, 30), "live")
+        assert objects_of_the_house() <= alive * 1.1, "memory grows by the day"
     assert rig.trader.states.count("stale") == 0
     assert rig.witness.longest_silence(begun) < 1.5
     assert rig.stream.open == 1
