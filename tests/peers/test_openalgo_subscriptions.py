@@ -167,7 +167,7 @@ async def test_ack_first_then_every_mode_in_the_canonical_form(served: Served) -
                 assert data["low"] <= data["ltp"] <= data["high"]
         assert len(seen[1]["data"]) < 12, "the LTP message stays small"
         book = seen[3]["data"]["depth"]
-        assert len(book["buy"]) == len(book["sell"]) == 5
+        assert all(1 <= len(book[side]) <= 5 for side in ("buy", "sell"))  # a taker may just have eaten a row
         for side, better in (("buy", -1), ("sell", 1)):
             prices = [better * row["price"] for row in book[side]]
             assert prices == sorted(prices)
