@@ -4,10 +4,7 @@ The command line calls them directly when it holds the home folder, and through 
 holds a secret, except the text of a new API key, which is shown this once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-
-import msgspec
 
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
@@ -37,14 +34,13 @@ from .callbacks import Callbacks
 from .flows import Flows
 from .rows import Rows
 from .users import hash_password
+from .verbs import Verbs
 
 ADMIN_KEY_FILE = "admin.key"
 ADMIN_USER = "admin"
 
-Verb = Callable[[Any], dict[str, Any] | Awaitable[dict[str, Any]]]
 
-
-class Admin:
+class Admin(Verbs):
     """`call` runs a verb; all errors are SangamErrors."""
 
     def __init__(self, accounts: Accounts, flows: Flows, callbacks: Callbacks, rows: Rows) -> None:
@@ -52,36 +48,27 @@ class Admin:
         self._flows = flows
         self._callbacks = callbacks
         self._rows = rows
-        self._verbs: dict[str, tuple[type[Arguments], Verb]] = {
-            "account/add": (AddAccount, self._add_account),
-            "account/login": (LogIn, self._log_in),
-            "account/answer": (Answer, self._answer),
-            "account/address": (GiveAddress, self._address),
-            "account/progress": (NameLogin, self._look),
-            "account/logout": (NameAccount, self._log_out),
-            "account/default": (ChooseDefault, self._choose_default),
-            "account/egress": (LeaveFrom, self._leave_from),
-            "account/outside": (AskOutside, self._outside),
-            "account/list": (OfUser, self._list_accounts),
-            "account/remove": (NameAccount, self._remove_account),
-            "user/add": (NameUser, self._add_user),
-            "user/list": (Arguments, self._list_users),
-            "user/passwd": (NameUser, self._set_password),
-            "key/create": (CreateKey, self._create_key),
-            "key/list": (OfUser, self._list_keys),
-            "key/revoke": (NameKey, self._revoke_key),
-        }
-
-    async def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        if verb not in self._verbs:
-            raise InvalidInput(f"No such action '{verb}'. Known: {', '.join(self._verbs)}.")
-        kind, run = self._verbs[verb]
-        try:
-            parsed = msgspec.convert(arguments, kind)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(f"{verb}: {error}") from None
-        answer = run(parsed)
-        return await answer if isinstance(answer, Awaitable) else answer
+        super().__init__(
+            {
+                "account/add": (AddAccount, self._add_account),
+                "account/login": (LogIn, self._log_in),
+                "account/answer": (Answer, self._answer),
+                "account/address": (GiveAddress, self._address),
+                "account/progress": (NameLogin, self._look),
+                "account/logout": (NameAccount, self._log_out),
+                "account/default": (ChooseDefault, self._choose_default),
+                "account/egress": (LeaveFrom, self._leave_from),
+                "account/outside": (AskOutside, self._outside),
+                "account/list": (OfUser, self._list_accounts),
+                "account/remove": (NameAccount, self._remove_account),
+                "user/add": (NameUser, self._add_user),
+                "user/list": (Arguments, self._list_users),
+                "user/passwd": (NameUser, self._set_password),
+                "key/create": (CreateKey, self._create_key),
+                "key/list": (OfUser, self._list_keys),
+                "key/revoke": (NameKey, self._revoke_key),
+            }
+        )
 
     # --- accounts -----------------------------------------------------------------------------------------------------
 

@@ -1,11 +1,11 @@
 """What the command line asks about instruments, as verbs with plain arguments and plain answers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from sangam.accounts.verbs import Verbs
 from sangam.feed.adopt import Adopter
 from sangam.feed.source import Source
 from sangam.instruments.master import Master
@@ -25,29 +25,20 @@ class _Search(_Arguments):
     limit: int = 50
 
 
-class InstrumentDesk:
+class InstrumentDesk(Verbs):
     """`call` runs a verb; all errors are SangamErrors."""
 
     def __init__(self, adopter: Adopter, masters: Masters) -> None:
         self._adopter = adopter
         self._masters = masters
-        self._verbs: dict[str, tuple[type[_Arguments], Callable[[Any], Awaitable[dict[str, Any]]]]] = {
-            "instruments/refresh": (_Arguments, self._refresh),
-            "instruments/status": (_Arguments, self._status),
-            "instruments/search": (_Search, self._search),
-            "instruments/refused": (_Arguments, self._refused),
-        }
-
-    def __contains__(self, verb: str) -> bool:
-        return verb in self._verbs
-
-    async def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        kind, run = self._verbs[verb]
-        try:
-            parsed = msgspec.convert(arguments, kind)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(f"{verb}: {error}") from None
-        return await run(parsed)
+        super().__init__(
+            {
+                "instruments/refresh": (_Arguments, self._refresh),
+                "instruments/status": (_Arguments, self._status),
+                "instruments/search": (_Search, self._search),
+                "instruments/refused": (_Arguments, self._refused),
+            }
+        )
 
     async def _refresh(self, wanted: _Arguments) -> dict[str, Any]:
         """Begins it; `instruments/status` tells when `made_at` has reached `from`, or `tried_at` with a trouble."""

@@ -6,11 +6,12 @@ go to the log, under ``sangam.trace``, and are kept for a while for who asked.""
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from sangam.accounts.verbs import Verbs
 from sangam.feed.trace import Tell
 from sangam.logs import redactor
 from sangam.model.clock import Clock
@@ -122,7 +123,7 @@ class _Nothing(msgspec.Struct, forbid_unknown_fields=True):
     pass
 
 
-class Tracer:
+class Tracer(Verbs):
     """`feed` and `gateway` are what of them is in this process. `call` runs a verb; all errors are SangamErrors."""
 
     def __init__(self, clock: Clock, feed: Instruments | None, gateway: Clients | None) -> None:
@@ -130,23 +131,14 @@ class Tracer:
         self._feed = feed
         self._gateway = gateway
         self._traces: dict[Target, _Trace] = {}
-        self._verbs: dict[str, tuple[type[msgspec.Struct], Callable[[Any], dict[str, Any]]]] = {
-            "trace/start": (_Start, self._start),
-            "trace/stop": (_Name, self._stop),
-            "trace/list": (_Nothing, self._list),
-            "trace/lines": (_Lines, self._lines),
-        }
-
-    def __contains__(self, verb: str) -> bool:
-        return verb in self._verbs
-
-    async def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        kind, run = self._verbs[verb]
-        try:
-            parsed = msgspec.convert(arguments, kind)
-        except msgspec.ValidationError as error:
-            raise InvalidInput(f"{verb}: {error}") from None
-        return run(parsed)
+        super().__init__(
+            {
+                "trace/start": (_Start, self._start),
+                "trace/stop": (_Name, self._stop),
+                "trace/list": (_Nothing, self._list),
+                "trace/lines": (_Lines, self._lines),
+            }
+        )
 
     def start_all(self, targets: Iterable[Target]) -> None:
         """From the command line: for ever, as far as they can be seen from this process."""
