@@ -42,7 +42,8 @@ from sangam.brokers.wire import Message
 from sangam.model.enums import Exchange, InstrumentType, Mode
 from sangam.model.errors import DecodeError, SessionExpired, SymbolNotFound, Unknown
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Depth, DepthLevel, Key, OrderUpdate, Patch
+from sangam.model.market import Depth, DepthLevel, Key, Patch
+from sangam.model.order import OrderUpdate
 
 
 class ToyCodec(BaseCodec):

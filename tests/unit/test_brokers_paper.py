@@ -29,7 +29,8 @@ from sangam.brokers.wire import NatsMessage
 from sangam.model.enums import Exchange, InstrumentType, Mode
 from sangam.model.errors import DecodeError, RateLimited, Refused, SessionExpired, Unknown
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Depth, DepthLevel, Key, OrderUpdate, Patch
+from sangam.model.market import Depth, DepthLevel, Key, Patch
+from sangam.model.order import OrderUpdate
 
 CTX = Ctx(0, bytes)
 SESSION = Session(

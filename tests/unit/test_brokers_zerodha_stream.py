@@ -19,7 +19,8 @@ from sangam.brokers.zerodha.tables import SUBSCRIBE_BATCH
 from sangam.model.enums import Exchange, Mode
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Depth, DepthLevel, Fields, Key, OrderUpdate, Patch
+from sangam.model.market import Depth, DepthLevel, Fields, Key, Patch
+from sangam.model.order import OrderUpdate
 
 # kiteconnect-mocks, ticker_full.packet and ticker_quote.packet
 FULL = bytes.fromhex(

@@ -50,7 +50,8 @@ from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode, Scope
 from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Fields, OrderUpdate, Patch
+from sangam.model.market import Fields, Patch
+from sangam.model.order import OrderUpdate
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.store.home import RunInfo

@@ -7,7 +7,7 @@ from tests.toy_broker import ToyMaster, toy_instrument
 
 from sangam.feed.order_news import Names, order_message
 from sangam.model.identity import AccountInfo
-from sangam.model.market import OrderUpdate
+from sangam.model.order import OrderUpdate
 
 ACCOUNT = AccountInfo("u-toy", "u", "toy", "TOY1")
 UPDATE = OrderUpdate(

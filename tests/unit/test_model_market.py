@@ -2,7 +2,8 @@
 
 import msgspec
 
-from sangam.model.market import Depth, DepthLevel, Fields, OrderUpdate, Patch
+from sangam.model.market import Depth, DepthLevel, Fields, Patch
+from sangam.model.order import OrderUpdate
 
 
 def test_a_book_encodes_as_objects() -> None:

@@ -16,7 +16,8 @@ from sangam.model.clock import SystemClock
 from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError
 from sangam.model.instrument import Level
-from sangam.model.market import OrderUpdate, Patch
+from sangam.model.market import Patch
+from sangam.model.order import OrderUpdate
 from sangam.transport.socket import Connection, Owner, SocketState, Timing
 
 FAST = Timing(stale_after=0.3, stuck_after=0.6, check=0.02, settled=0.2, backoff_first=0.02, backoff_cap=0.1)

@@ -35,6 +35,7 @@ from .stream import (
     StreamLimits,
     batches,
 )
+from .trading import GttDesk, Postback, Tag, Trading
 
 __all__ = [
     "EMPTY",
@@ -58,6 +59,7 @@ __all__ = [
     "Event",
     "FieldKind",
     "Grant",
+    "GttDesk",
     "Instruments",
     "Interval",
     "Limit",
@@ -67,6 +69,7 @@ __all__ = [
     "LoginField",
     "Notice",
     "Operation",
+    "Postback",
     "Redirect",
     "Refusal",
     "Replaced",
@@ -79,6 +82,8 @@ __all__ = [
     "Steps",
     "Stream",
     "StreamLimits",
+    "Tag",
+    "Trading",
     "WireRequest",
     "batches",
     "done",
@@ -102,7 +107,8 @@ class BrokerSpec:
 
     `session_ends` and `instruments_ready` are ``HH:MM`` IST: when sessions die, and from when the day's instruments can
     be had (empty: never by the clock, and at any hour). `idle_reuse` is for how many seconds an idle connection is
-    trusted with a write. `simulated` marks brokers whose market is our own exchange."""
+    trusted with a write. `simulated` marks brokers whose market is our own exchange. Without `trading`, orders of its
+    accounts go to the paper book."""
 
     name: str
     title: str
@@ -115,6 +121,7 @@ class BrokerSpec:
     streams: tuple[Stream, ...]
     instruments: Instruments
     data: Data | None = None
+    trading: Trading | None = None
     limits: tuple[Limit, ...] = ()
     session_ends: str = ""
     instruments_ready: str = ""

@@ -9,7 +9,8 @@ import msgspec
 from sangam.model.enums import Exchange, Mode
 from sangam.model.errors import BrokerError
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Key, OrderUpdate, Patch
+from sangam.model.market import Key, Patch
+from sangam.model.order import OrderUpdate
 
 from .operation import Ctx, Operation, Session
 from .wire import Command, Message

@@ -18,7 +18,8 @@ from sangam.model.errors import SymbolNotFound
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level, split_depth_suffix
-from sangam.model.market import Key, OrderUpdate
+from sangam.model.market import Key
+from sangam.model.order import OrderUpdate
 from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Connection, Owner, SocketState, Timing

@@ -6,7 +6,7 @@ import msgspec
 
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument
-from sangam.model.market import OrderUpdate
+from sangam.model.order import OrderUpdate
 
 
 class Names(Protocol):

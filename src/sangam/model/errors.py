@@ -6,6 +6,13 @@ SangamError                  something a person can act on: `str(e)` says what h
 ├── InvalidInput             a client's request is malformed
 ├── SymbolNotFound           no such instrument in this broker's master
 ├── AuthError                an API key is unknown, revoked or lacks a scope
+├── OrderError               about one order of ours; `order` tells which, where there is one
+│   ├── Denied               we did not send it: wrong terms, risk rule, waited too long
+│   │   └── Conflict         this client order id, or an equal order in doubt, stands already
+│   ├── OrderNotFound        no such order, GTT or position
+│   ├── Rejected             the broker said no, with evidence
+│   └── InDoubt              sent, and nobody knows yet what became of it: do not repeat
+├── Unsupported              the broker does not offer this
 ├── StoreError               the database takes nothing now (disk full, connection lost)
 ├── DecodeError              a frame or file row is damaged; costs that frame or row, nothing else
 ├── MasterRejected           a whole master file is refused; yesterday's stays
@@ -17,7 +24,10 @@ SangamError                  something a person can act on: `str(e)` says what h
     └── Unknown              may or may not have happened: never repeat a write, reconcile
 """
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from .order import Order
 
 
 class SangamError(Exception):
@@ -57,6 +67,41 @@ class SymbolNotFound(SangamError):
 
 class AuthError(SangamError):
     code = "AUTHENTICATION_ERROR"
+
+
+class OrderError(SangamError):
+    """`code` is one of our error codes."""
+
+    code = "ORDER_ERROR"
+
+    def __init__(self, message: str, code: str = "", order: "Order | None" = None) -> None:
+        super().__init__(message)
+        self.code = code or type(self).code
+        self.order = order
+
+
+class Denied(OrderError):
+    code = "INVALID_ORDER"
+
+
+class Conflict(Denied):
+    code = "ORDER_ERROR"
+
+
+class OrderNotFound(OrderError):
+    code = "INVALID_INPUT"
+
+
+class Rejected(OrderError):
+    code = "ORDER_ERROR"
+
+
+class InDoubt(OrderError):
+    code = "OUTCOME_UNKNOWN"
+
+
+class Unsupported(SangamError):
+    code = "UNSUPPORTED"
 
 
 class StoreError(SangamError):

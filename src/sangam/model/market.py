@@ -63,26 +63,3 @@ class Patch(msgspec.Struct, gc=False):
     fields: Fields
     depth: Depth | None = None
     full: bool = False
-
-
-class OrderUpdate(msgspec.Struct, kw_only=True):
-    """What a broker tells about one order, in unified words. `ref_*` name the instrument as the broker does.
-
-    `status` is one of OrderStatus' values; `filled_quantity` is cumulative."""
-
-    order_id: str
-    brsymbol: str
-    brexchange: str
-    action: str
-    quantity: int
-    status: str
-    product: str = ""
-    price_type: str = ""
-    price: float = 0.0
-    trigger_price: float = 0.0
-    filled_quantity: int = 0
-    pending_quantity: int = 0
-    average_price: float = 0.0
-    rejection_reason: str = ""
-    tag: str = ""
-    timestamp: int = 0

@@ -14,7 +14,8 @@ from starlette.routing import BaseRoute
 
 from sangam.model.enums import Exchange as Code
 from sangam.model.enums import Mode
-from sangam.model.market import Fields, OrderUpdate
+from sangam.model.market import Fields
+from sangam.model.order import OrderUpdate
 
 from .exchange import Exchange
 from .listing import Contract, Id

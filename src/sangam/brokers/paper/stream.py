@@ -29,7 +29,8 @@ from sangam.brokers.wire import Message
 from sangam.model.enums import Mode
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Depth, DepthLevel, Fields, Key, OrderUpdate, Patch
+from sangam.model.market import Depth, DepthLevel, Fields, Key, Patch
+from sangam.model.order import OrderUpdate
 
 from .tables import EXCHANGES, HOSTS
 

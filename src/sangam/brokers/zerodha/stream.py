@@ -26,7 +26,8 @@ from sangam.brokers.wire import Message
 from sangam.model.enums import Exchange, Mode, OrderStatus
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Key, OrderUpdate
+from sangam.model.market import Key
+from sangam.model.order import OrderUpdate
 
 from .packets import DECODERS
 from .tables import EXCHANGES, HOSTS, INDEX_EXCHANGES, JOINT, MODES, STATUSES, SUBSCRIBE_BATCH, VERSION

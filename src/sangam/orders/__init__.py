@@ -1,0 +1,1 @@
+"""Orders: journalled before they are sent, sent once, and never guessed about."""

@@ -1,0 +1,1 @@
+"""The paper executor: orders that meet real prices and no exchange."""
