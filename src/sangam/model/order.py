@@ -190,3 +190,13 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
 
     order_id: str
     native: Mapping[str, str] = {}
+
+
+class OrderNews(msgspec.Struct, frozen=True, array_like=True):
+    """One journalled event of an order, encoded once: `event` is the ``ORDER_...`` message with its number `seq`,
+    `update` the ``order_update`` of the known protocol."""
+
+    seq: int
+    account: str
+    event: bytes
+    update: bytes

@@ -10,11 +10,9 @@ from typing import Any
 import msgspec
 
 from sangam.model.clock import Clock
-from sangam.model.order import Order
+from sangam.model.order import Order, OrderNews
 from sangam.store.database import Database
 from sangam.store.writer import Writer
-
-from .ports import OrderNews
 
 
 class EventKind(StrEnum):

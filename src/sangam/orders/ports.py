@@ -9,7 +9,7 @@ from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, P
 from sangam.model.enums import Product
 from sangam.model.identity import AccountInfo, Identity
 from sangam.model.instrument import Instrument
-from sangam.model.order import Accepted, Change, Order, OrderUpdate, Ticket, TradingMode
+from sangam.model.order import Accepted, Change, Order, OrderNews, OrderUpdate, Ticket, TradingMode
 
 Sending = Callable[[], Awaitable[None]]
 """Awaited by an executor right before the first byte of a write may leave (a slot of the rate limit is taken by then).
@@ -83,16 +83,6 @@ class Caller(msgspec.Struct, frozen=True):
     identity: Identity
     account: AccountInfo
     mode: TradingMode
-
-
-class OrderNews(msgspec.Struct, frozen=True, array_like=True):
-    """One journalled event of an order, encoded once: `event` is the ``ORDER_...`` message with its number `seq`,
-    `update` the ``order_update`` of the known protocol."""
-
-    seq: int
-    account: str
-    event: bytes
-    update: bytes
 
 
 class Desk(Protocol):

@@ -8,10 +8,9 @@ from collections.abc import Callable
 
 from sangam.model.clock import Clock
 from sangam.model.instrument import Instrument
-from sangam.model.order import Accepted, Order, OrderUpdate, TradingMode
+from sangam.model.order import Accepted, Order, OrderNews, OrderUpdate, TradingMode
 
 from .journal import Journal
-from .ports import OrderNews
 
 
 class Updates:
