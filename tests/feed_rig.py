@@ -19,6 +19,7 @@ from sangam.model.enums import AccountState, Mode
 from sangam.model.errors import BrokerError
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Level
+from sangam.model.order import OrderNews
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Timing
 
@@ -59,8 +60,8 @@ class Ears:
     def state(self, health: AccountHealth) -> None:
         self.states.append(health)
 
-    def order(self, account: str, message: bytes) -> None:
-        self.orders.append((account, json.loads(message)))
+    def order(self, news: OrderNews) -> None:
+        self.orders.append((news.account, json.loads(news.update)))
 
     def of(self, want: int) -> list[Any]:
         return [told for number, told in self.published if number == want]

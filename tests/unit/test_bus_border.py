@@ -18,6 +18,7 @@ from sangam.model.clock import SystemClock
 from sangam.model.enums import AccountState, Mode
 from sangam.model.errors import AuthError
 from sangam.model.instrument import Level
+from sangam.model.order import OrderNews
 
 LTP = Level(Mode.LTP)
 
@@ -242,7 +243,7 @@ async def test_orders_and_figures_pass(tmp_path: Path) -> None:
         remote.written.add(0.002)
         server = house.server
         assert server is not None
-        server.order(ACCOUNT, b'{"orderid":"1"}')
+        server.order(OrderNews(1, ACCOUNT, b"", b'{"orderid":"1"}'))
         await wait_for(lambda: ears.orders == [(ACCOUNT, {"orderid": "1"})], what="the order update")
         await wait_for(lambda: server.clients == 3, what="the figures")
         assert server.written == remote.written
@@ -288,7 +289,7 @@ async def test_a_gateway_that_takes_no_answers_loses_its_lease(tmp_path: Path, m
         assert server is not None
 
         def deserted() -> bool:
-            server.order(ACCOUNT, b"{}" * 50_000)
+            server.order(OrderNews(1, ACCOUNT, b"", b"{}" * 50_000))
             return not server._leases
 
         await wait_for(deserted, what="the lease to end")

@@ -11,6 +11,7 @@ from tests.gateway_support import MAIN, OTHER, SECOND, Client, World
 from sangam.feed.port import AccountHealth
 from sangam.gateway.protocol import message
 from sangam.model.enums import AccountState
+from sangam.model.order import OrderNews
 
 ROOM = 4
 SYMBOLS = ["A", "B", "C"]
@@ -138,18 +139,18 @@ class TestEvents:
             client.heard()
         told = [order("1"), order("1"), order("1", "complete", 5), order("1"), order("2")]
         for event in told:
-            world.hub.order(MAIN.id, event)
-        world.hub.order(SECOND.id, order("1"))
+            world.hub.order(OrderNews(1, MAIN.id, b"", event))
+        world.hub.order(OrderNews(1, SECOND.id, b"", order("1")))
         world.loop.settle()
         heard = [(row["orderid"], row["order_status"]) for row in mine.heard()]
         assert heard == [("1", "open"), ("1", "complete"), ("2", "open"), ("1", "open")]
         assert silent.heard() == other.heard() == []
-        world.hub.order(OTHER.id, order("1"))
+        world.hub.order(OrderNews(1, OTHER.id, b"", order("1")))
         world.loop.settle()
         assert len(other.heard()) == 1
         mine.say(action="unsubscribe_orders")
         mine.heard()
-        world.hub.order(MAIN.id, order("9"))
+        world.hub.order(OrderNews(1, MAIN.id, b"", order("9")))
         world.loop.settle()
         assert mine.heard() == []
 

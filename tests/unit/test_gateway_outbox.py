@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tests.gateway_support import Client, World, make_lane
 
 from sangam.gateway.outbox import Backlog, Outbox
+from sangam.model.order import OrderNews
 
 
 class Nobody:
@@ -139,7 +140,9 @@ class TestSlowClient:
         slow.pause()
         world.loop.settle()
         for n in range(20):
-            world.hub.order("u1-main", b'{"type":"order_update","orderid":"%d","order_status":"open"}' % n)
+            world.hub.order(
+                OrderNews(1, "u1-main", b"", b'{"type":"order_update","orderid":"%d","order_status":"open"}' % n)
+            )
         world.loop.settle()
         slow.resume()
         world.loop.settle()

@@ -13,6 +13,7 @@ from sangam.gateway.chores import SLICE
 from sangam.gateway.session import Session
 from sangam.model.enums import AccountState, Mode
 from sangam.model.instrument import Level
+from sangam.model.order import OrderNews
 
 
 def rows(*symbols: str) -> list[dict[str, str]]:
@@ -86,7 +87,7 @@ class TestAuthenticate:
         client.say(action="subscribe_orders")
         client.login(key)
         assert world.feed.total_held == 0
-        world.hub.order(MAIN.id, b'{"type":"order_update","orderid":"1","order_status":"open"}')
+        world.hub.order(OrderNews(1, MAIN.id, b"", b'{"type":"order_update","orderid":"1","order_status":"open"}'))
         world.hub.state(world.feed.health(MAIN.id))
         world.loop.settle()
         assert client.heard() == []

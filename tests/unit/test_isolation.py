@@ -14,6 +14,7 @@ from tests.served import Served
 
 from sangam.gateway.session import _HANDLERS
 from sangam.model.enums import Scope
+from sangam.model.order import OrderNews
 
 SBIN = {"symbol": "SBIN", "exchange": "NSE"}
 NIFTY = {"underlying": "NIFTY", "exchange": "NSE_INDEX", "expiry_date": "28OCT25"}
@@ -204,6 +205,6 @@ def test_an_action_reaches_no_foreign_account(action: str, name: dict[str, str])
         assert stranger.heard()[0]["code"] == "INVALID_PARAMETERS"
     assert "u1" not in str(stranger.heard())
     assert world.feed.total_held == held
-    world.hub.order(MAIN.id, b'{"type":"order_update","orderid":"1","order_status":"open"}')
+    world.hub.order(OrderNews(1, MAIN.id, b"", b'{"type":"order_update","orderid":"1","order_status":"open"}'))
     world.loop.advance(1)
     assert stranger.heard() == []

@@ -19,6 +19,7 @@ from sangam.model.clock import Clock
 from sangam.model.errors import DecodeError
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.instrument import Level, split_depth_suffix
+from sangam.model.order import OrderNews
 
 from . import wire
 from .sockets import Socket
@@ -148,8 +149,8 @@ class FeedServer:
     def state(self, health: AccountHealth) -> None:
         self._broadcast(wire.States([health]))
 
-    def order(self, account: str, message: bytes) -> None:
-        self._broadcast(wire.Order(account, message))
+    def order(self, news: OrderNews) -> None:
+        self._broadcast(wire.Order(news))
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 

@@ -270,7 +270,7 @@ class RemoteFeed:
                 for health in item.accounts:
                     self._change(health)
             case wire.Order() if self._sink is not None:
-                self._sink.order(item.account, item.message)
+                self._sink.order(item.news)
             case wire.Keys():
                 self.keys.learn(item)
 

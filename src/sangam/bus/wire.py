@@ -16,6 +16,7 @@ from sangam.model.enums import Mode
 from sangam.model.errors import DecodeError
 from sangam.model.histogram import Histogram
 from sangam.model.identity import Identity
+from sangam.model.order import OrderNews
 
 LEASE_SECONDS = 10.0
 """A gateway that is silent for so long holds no want any more."""
@@ -127,8 +128,7 @@ class States(msgspec.Struct, frozen=True, array_like=True, tag="states"):
 
 
 class Order(msgspec.Struct, frozen=True, array_like=True, tag="order"):
-    account: str
-    message: bytes
+    news: OrderNews
 
 
 class Keys(msgspec.Struct, frozen=True, array_like=True, tag="keys"):

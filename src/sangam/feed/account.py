@@ -19,7 +19,7 @@ from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level, split_depth_suffix
 from sangam.model.market import Key
-from sangam.model.order import OrderUpdate
+from sangam.model.order import OrderNews, OrderUpdate
 from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Connection, Owner, SocketState, Timing
@@ -332,7 +332,8 @@ class AccountFeed:
             carriage = self._carriage
             match event:
                 case OrderUpdate():
-                    self._tools.sink.order(self.account.id, order_message(event, self.account, self.master))
+                    message = order_message(event, self.account, self.master)
+                    self._tools.sink.order(OrderNews(0, self.account.id, b"", message))
                 case Refusal() if carriage is not None:
                     if (line := carriage.line(stream, event.key)) is not None:
                         self._refuse_line(line, Refused(event.reason))

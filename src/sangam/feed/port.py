@@ -9,6 +9,7 @@ import msgspec
 
 from sangam.model.enums import AccountState
 from sangam.model.instrument import Level
+from sangam.model.order import OrderNews
 
 
 class Dialect(StrEnum):
@@ -126,6 +127,6 @@ class Sink(Protocol):
         """An account's feed changed its state."""
         ...
 
-    def order(self, account: str, message: bytes) -> None:
-        """An ``order_update`` message for the order listeners of this account's user."""
+    def order(self, news: OrderNews) -> None:
+        """An event of an order, for the order listeners of its account's user."""
         ...

@@ -11,6 +11,7 @@ from sangam.feed.trace import Tell
 from sangam.model.clock import Clock
 from sangam.model.enums import INTERVALS_MS
 from sangam.model.instrument import split_depth_suffix
+from sangam.model.order import OrderNews
 
 from . import protocol
 from .chores import Timers
@@ -62,21 +63,21 @@ class Hub:
         if followers:
             self.delivery.send(followers, protocol.feed_state(health))
 
-    def order(self, account: str, message: bytes) -> None:
+    def order(self, news: OrderNews) -> None:
         """A state that is told twice (pushed and polled, say) is passed on once. Nobody listens: nothing is done."""
-        followers = self._followers.get(("orders", account))
+        followers = self._followers.get(("orders", news.account))
         if not followers:
             return
-        identity = protocol.order_identity(message)
+        identity = protocol.order_identity(news.update)
         if identity is not None:
-            seen = (account, *identity)
+            seen = (news.account, *identity)
             if seen in self._orders_seen:
                 return
             self._orders_seen[seen] = None
             if len(self._orders_seen) > _REMEMBERED_ORDERS:
                 self._orders_seen.popitem(last=False)
         self._order_events += 1
-        self.delivery.send(followers, message)
+        self.delivery.send(followers, news.update)
 
     # What sessions ask
 
