@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from sangam.instruments.ladder import Ladder
+from sangam.instruments.options import expiry_ms, find_expiry, find_ladder, find_underlying
 from sangam.model.enums import Mode
 from sangam.model.instrument import Instrument, expiry_text
 from sangam.prices.last import Last
@@ -17,7 +18,6 @@ from .gate import Gate, concerning
 from .greeks import YEAR_MS, greek_data, ltp, synthetic
 from .requests import Chain
 from .stream import in_turns
-from .underlying import expiry_ms, find_expiry, find_ladder, find_underlying
 
 AT_ONCE = 10
 """Strikes that are computed before others have a turn: a millisecond's work."""

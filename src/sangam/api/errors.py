@@ -14,14 +14,23 @@ from sangam.model.errors import (
     AuthError,
     BrokerError,
     ConfigError,
+    Conflict,
+    Denied,
+    InDoubt,
     InvalidInput,
+    NotListed,
     NotSent,
+    OrderError,
+    OrderNotFound,
     RateLimited,
     Refused,
+    Rejected,
     SangamError,
     SessionExpired,
+    StoreError,
     SymbolNotFound,
     Unknown,
+    Unsupported,
 )
 
 
@@ -37,6 +46,8 @@ class ErrorCode(StrEnum):
     MARKET_CLOSED = "MARKET_CLOSED"
     RATE_LIMITED = "RATE_LIMITED"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    UNSUPPORTED = "UNSUPPORTED"
+    STORE_ERROR = "STORE_ERROR"
     UNKNOWN_ERROR = "UNKNOWN_ERROR"
 
 
@@ -93,7 +104,16 @@ def _clean(value: Any) -> Any:
 _STATUSES: tuple[tuple[type[SangamError], int, ErrorCode], ...] = (
     (InvalidInput, 400, ErrorCode.INVALID_INPUT),
     (SymbolNotFound, 400, ErrorCode.INVALID_INPUT),
+    (NotListed, 404, ErrorCode.INVALID_INPUT),
     (ConfigError, 400, ErrorCode.INVALID_INPUT),
+    (Conflict, 409, ErrorCode.ORDER_ERROR),
+    (Denied, 400, ErrorCode.INVALID_ORDER),
+    (OrderNotFound, 404, ErrorCode.INVALID_INPUT),
+    (Rejected, 400, ErrorCode.ORDER_ERROR),
+    (InDoubt, 504, ErrorCode.OUTCOME_UNKNOWN),
+    (OrderError, 400, ErrorCode.ORDER_ERROR),
+    (Unsupported, 501, ErrorCode.UNSUPPORTED),
+    (StoreError, 503, ErrorCode.STORE_ERROR),
     (AuthError, 403, ErrorCode.INVALID_TOKEN),
     (SessionExpired, 403, ErrorCode.INVALID_TOKEN),
     (RateLimited, 429, ErrorCode.RATE_LIMITED),
@@ -103,13 +123,13 @@ _STATUSES: tuple[tuple[type[SangamError], int, ErrorCode], ...] = (
     (BrokerError, 503, ErrorCode.NETWORK_ERROR),
     (SangamError, 500, ErrorCode.UNKNOWN_ERROR),
 )
-"""The first row that fits. A broker's refusal may bring a code of its own."""
+"""The first row that fits. A broker's refusal and an order's fault may bring a code of their own."""
 
 
 def from_house(error: SangamError, broker: str = "") -> ApiError:
     """The reply to one of the house's own errors; `broker` is the account's, where there is one."""
     status, code = next((status, code) for kind, status, code in _STATUSES if isinstance(error, kind))
-    if isinstance(error, Refused) and error.code in ErrorCode.__members__:
+    if isinstance(error, Refused | OrderError) and error.code in ErrorCode.__members__:
         code = ErrorCode(error.code)
     extra: dict[str, Any] = {"broker": broker} if broker else {}
     if status == 429:

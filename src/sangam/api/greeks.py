@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from sangam.instruments.ladder import Ladder
 from sangam.instruments.master import Master
+from sangam.instruments.options import expiry_ms, find_quoted
 from sangam.model import black76
 from sangam.model.enums import Exchange, InstrumentType, Mode
 from sangam.model.errors import BrokerError, InvalidInput, SangamError
@@ -21,7 +22,6 @@ from .deps import ApiDeps
 from .errors import ApiError, CompactJson, ErrorCode, success
 from .gate import Gate, concerning
 from .requests import Greeks, GreeksOf, GreeksTerms, ManyGreeks
-from .underlying import expiry_ms, find_quoted
 
 P = ParamSpec("P")
 T = TypeVar("T")

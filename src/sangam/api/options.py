@@ -4,16 +4,15 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from sangam.instruments.ladder import Ladder
+from sangam.instruments.options import find_expiry, find_ladder, find_option, find_underlying
 from sangam.model.enums import InstrumentType, Mode
-from sangam.model.instrument import expiry_text, option_symbol
+from sangam.model.instrument import expiry_text
 
 from .deps import ApiDeps
 from .errors import ApiError, ErrorCode, success
 from .gate import Gate, concerning
 from .greeks import ltp
 from .requests import Offset, OfUnderlying
-from .underlying import find_expiry, find_ladder, find_underlying
 
 
 def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
@@ -27,15 +26,8 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             of = find_underlying(master, wanted.underlying, wanted.exchange, deps.today())
             price = ltp(await deps.quotes(account.id, [of.quoted], Mode.QUOTE), of.quoted)
             expiry = find_expiry(master, of, wanted.expiry_date, deps.today())
-            ladder = find_ladder(master, of, expiry, price)
-            if wanted.strike_int:
-                ladder = _made_up(price, wanted.strike_int)
-            right = InstrumentType(wanted.option_type.upper())
-            strike = ladder.strike(wanted.offset, right)
-            option = master.option(of.base, of.exchange, expiry, strike, right)
-            if option is None:
-                text = f"Symbol {option_symbol(of.base, expiry, strike, right)} not found in exchange {of.exchange}"
-                raise ApiError(404, ErrorCode.INVALID_INPUT, text)
+            ladder = find_ladder(master, of, expiry, price, wanted.strike_int)
+            option = find_option(master, of, expiry, ladder, wanted.offset, InstrumentType(wanted.option_type.upper()))
         return success(
             symbol=option.symbol,
             exchange=option.exchange,
@@ -72,9 +64,3 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
         )
 
     return router
-
-
-def _made_up(price: float, step: int) -> Ladder:
-    """Strikes at a fixed distance, whether they are listed or not."""
-    middle = round(price / step)
-    return Ladder((number * step for number in range(max(1, middle - 50), middle + 51)), price)

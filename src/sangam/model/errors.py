@@ -5,6 +5,7 @@ SangamError                  something a person can act on: `str(e)` says what h
 │   └── UnknownBroker        no such broker; the text lists the known ones
 ├── InvalidInput             a client's request is malformed
 ├── SymbolNotFound           no such instrument in this broker's master
+├── NotListed                an underlying has no such options
 ├── AuthError                an API key is unknown, revoked or lacks a scope
 ├── OrderError               about one order of ours; `order` tells which, where there is one
 │   ├── Denied               we did not send it: wrong terms, risk rule, waited too long
@@ -63,6 +64,10 @@ class SymbolNotFound(SangamError):
         )
         self.symbol = symbol
         self.exchange = exchange
+
+
+class NotListed(SangamError):
+    code = "INVALID_INPUT"
 
 
 class AuthError(SangamError):

@@ -1,17 +1,17 @@
-"""An underlying and its options as requests name them: what is quoted for it, which expiry is meant."""
+"""An underlying and its options as requests name them: what is quoted for it, which expiry and which strike are meant
+(specs: contract-rest.md, 7)."""
 
 from datetime import date, datetime, time
 from typing import NamedTuple
 
-from sangam.instruments.ladder import Ladder
-from sangam.instruments.master import Master
-from sangam.instruments.underlyings import derivatives_exchange, quote_exchange
 from sangam.model.clock import IST
 from sangam.model.enums import Exchange, InstrumentType
-from sangam.model.errors import InvalidInput, SymbolNotFound
-from sangam.model.instrument import Instrument, expiry_text, parse_symbol
+from sangam.model.errors import InvalidInput, NotListed, SymbolNotFound
+from sangam.model.instrument import Instrument, expiry_text, option_symbol, parse_symbol
 
-from .errors import ApiError, ErrorCode
+from .ladder import Ladder
+from .master import Master
+from .underlyings import derivatives_exchange, quote_exchange
 
 EXPIRY_TIMES = {
     Exchange.MCX: time(23, 30),
@@ -60,24 +60,38 @@ def find_quoted(master: Master, base: str, exchange: Exchange, today: date) -> I
 
 
 def find_expiry(master: Master, of: Underlying, text: str | None, today: date) -> date:
-    """The date that a request names, that the underlying's name carries, or the nearest; ApiError 404 without any."""
+    """The date that a request names, that the name carries, or the nearest. Raises NotListed without any."""
     if text:
         return parse_expiry(text)
     if of.expiry is not None:
         return of.expiry
     expiries = master.expiries(of.base, of.exchange, "options", today)
     if not expiries:
-        raise ApiError(404, ErrorCode.INVALID_INPUT, f"No options found for {of.base} in {of.exchange}")
+        raise NotListed(f"No options found for {of.base} in {of.exchange}")
     return expiries[0]
 
 
-def find_ladder(master: Master, of: Underlying, expiry: date, price: float) -> Ladder:
-    """The calls' strikes seen from a price; ApiError 404 where none are listed."""
+def find_ladder(master: Master, of: Underlying, expiry: date, price: float, step: int | None = None) -> Ladder:
+    """The calls' strikes seen from a price; with `step` strikes at that distance, whether they are listed or not.
+    Raises NotListed where none are."""
+    if step:
+        middle = round(price / step)
+        return Ladder((number * step for number in range(max(1, middle - 50), middle + 51)), price)
     strikes = master.strikes(of.base, of.exchange, expiry, InstrumentType.CE)
     if not strikes:
-        text = f"No strikes found for {of.base} expiring {expiry_text(expiry)} in {of.exchange}"
-        raise ApiError(404, ErrorCode.INVALID_INPUT, text)
+        raise NotListed(f"No strikes found for {of.base} expiring {expiry_text(expiry)} in {of.exchange}")
     return Ladder(strikes, price)
+
+
+def find_option(
+    master: Master, of: Underlying, expiry: date, ladder: Ladder, offset: str, right: InstrumentType
+) -> Instrument:
+    """The option at a place of the ladder (``ATM``, ``OTM2``). Raises InvalidInput, NotListed."""
+    strike = ladder.strike(offset, right)
+    option = master.option(of.base, of.exchange, expiry, strike, right)
+    if option is None:
+        raise NotListed(f"Symbol {option_symbol(of.base, expiry, strike, right)} not found in exchange {of.exchange}")
+    return option
 
 
 def parse_expiry(text: str) -> date:
