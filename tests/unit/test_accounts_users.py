@@ -79,6 +79,7 @@ async def test_users_are_added_and_listed(house: House) -> None:
         "accounts": 1,
         "data_account": account,
         "order_account": account,
+        "analyzer": False,
     }
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from sangam.model.enums import Scope
+from sangam.model.errors import InvalidInput
 from sangam.model.identity import AccountInfo, Identity
 
 ONE = AccountInfo(id="a1", user="u", broker="zerodha")
@@ -28,6 +29,21 @@ def test_of_two_accounts_of_a_broker_the_keys_own_is_meant() -> None:
     )
     assert identity.account("zerodha") == other
     assert identity.account("a1") == ONE
+
+
+def test_orders_never_go_through_an_account_that_was_guessed() -> None:
+    other = AccountInfo(id="a3", user="u", broker="zerodha")
+    identity = Identity(
+        user="u", key_id="k", scopes=frozenset({Scope.ORDERS_WRITE}), accounts=(ONE, TWO, other), order_account=TWO
+    )
+    assert identity.order_target(None) == TWO
+    assert identity.order_target("PAPER") == TWO
+    assert identity.order_target("A3") == other
+    assert identity.order_target("nobodys") is None
+    with pytest.raises(InvalidInput, match=r"several accounts at 'Zerodha'.*a1, a3"):
+        identity.order_target("Zerodha")
+    bound = Identity(user="u", key_id="k", scopes=frozenset(), accounts=(ONE, TWO, other), order_account=other)
+    assert bound.order_target("zerodha") == other
 
 
 def test_scopes() -> None:

@@ -68,7 +68,7 @@ def test_a_database_from_before_the_steps_is_taken_over_with_its_rows(tmp_path: 
     engine = create_engine(url)
     with engine.begin() as connection:
         upgrade(connection, FIRST)
-        connection.execute(insert(users).values(name="asha", created_at=1))
+        connection.execute(text("INSERT INTO users (name, created_at) VALUES ('asha', 1)"))
         connection.execute(text("DROP TABLE alembic_version"))
     engine.dispose()
     again = Database(url)

@@ -22,6 +22,7 @@ from sangam.transport.egress import parse_egress
 from .expiry import next_expiry
 from .forms import check_fields, check_hosts, kept, secret_values
 from .keys import ApiKey, Keys
+from .rules import RuleBook
 from .sessions import Ended, SessionListener, Sessions
 from .users import Users
 from .vault import Vault
@@ -44,7 +45,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Accounts:
-    """The facade of the room, over `users`, API `keys`, and `sessions`."""
+    """The facade of the room, over `users`, API `keys`, `rules` and `sessions`."""
 
     def __init__(self, database: Database, vault: Vault, registry: Registry, clock: Clock) -> None:
         self._database = database
@@ -55,6 +56,7 @@ class Accounts:
         self._listeners: list[Callable[[str], object]] = []
         self.users = Users(database, clock)
         self.keys = Keys(database, vault, clock)
+        self.rules = RuleBook(database)
         with database.begin() as connection:
             rows = connection.execute(select(tables.accounts).order_by(tables.accounts.c.created_at)).all()
         for row in rows:
@@ -145,6 +147,11 @@ class Accounts:
             if account is not None and self[account].info.user != user:
                 raise InvalidInput(f"Account '{account}' is not one of {user}'s.")
         self.users.choose(user, data_account=data_account, order_account=order_account)
+        self._tell(user)
+
+    def analyze(self, user: str, on: bool) -> None:
+        """Send the orders of a user's keys to paper, or back to the broker; keys with a mode of their own stay."""
+        self.users.analyze(user, on)
         self._tell(user)
 
     def default(self, user: str) -> tuple[AccountInfo | None, AccountInfo | None]:
@@ -304,6 +311,8 @@ class Accounts:
             data_account=_bound(own, key.data_account) if key.data_account else data,
             order_account=_bound(own, key.order_account) if key.order_account else order,
             interval_ms=key.interval_ms,
+            mode=key.mode,
+            analyzer=self.users[key.user].analyzer,
         )
 
 

@@ -6,9 +6,12 @@ holds a secret, except the text of a new API key, which is shown this once."""
 import asyncio
 from typing import Any
 
+import msgspec
+
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
 from sangam.model.identity import AccountInfo
+from sangam.model.rules import Rules
 from sangam.store.home import Home
 from sangam.transport.egress import parse_egress
 from sangam.transport.outside import public_address
@@ -22,22 +25,28 @@ from .arguments import (
     ChooseDefault,
     CreateKey,
     GiveAddress,
+    Kill,
     LeaveFrom,
     LogIn,
     NameAccount,
     NameKey,
     NameLogin,
     NameUser,
+    OfAccount,
     OfUser,
+    SetRules,
+    SwitchAnalyzer,
 )
 from .callbacks import Callbacks
 from .flows import Flows
 from .rows import Rows
+from .rules import HOUSE
 from .users import hash_password
 from .verbs import Verbs
 
 ADMIN_KEY_FILE = "admin.key"
 ADMIN_USER = "admin"
+LIMITS = ("max_quantity", "max_value", "max_orders_per_day", "price_band", "symbols", "products")
 
 
 class Admin(Verbs):
@@ -64,6 +73,10 @@ class Admin(Verbs):
                 "user/add": (NameUser, self._add_user),
                 "user/list": (Arguments, self._list_users),
                 "user/passwd": (NameUser, self._set_password),
+                "user/analyzer": (SwitchAnalyzer, self._switch_analyzer),
+                "risk/show": (OfAccount, self._show_rules),
+                "risk/set": (SetRules, self._set_rules),
+                "risk/kill": (Kill, self._kill),
                 "key/create": (CreateKey, self._create_key),
                 "key/list": (OfUser, self._list_keys),
                 "key/revoke": (NameKey, self._revoke_key),
@@ -145,6 +158,34 @@ class Admin(Verbs):
     def _list_users(self, wanted: Arguments) -> dict[str, Any]:
         return {"users": [self._rows.user(user) for user in self._accounts.users.list() if user.name != ADMIN_USER]}
 
+    def _switch_analyzer(self, wanted: SwitchAnalyzer) -> dict[str, Any]:
+        user = self._user(wanted.user)
+        self._accounts.analyze(user, wanted.on)
+        return self._rows.user(self._accounts.users[user])
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    def _show_rules(self, wanted: OfAccount) -> dict[str, Any]:
+        account, book = self._ruled(wanted), self._accounts.rules
+        accounts = [HOUSE, *(info.id for info in self._accounts.list())] if account == HOUSE else [account]
+        return {"rules": [self._rows.rules(name, book[name]) for name in accounts]}
+
+    def _set_rules(self, wanted: SetRules) -> dict[str, Any]:
+        account, book = self._ruled(wanted), self._accounts.rules
+        limits = {name: value for name in LIMITS if (value := getattr(wanted, name)) is not None}
+        cleared = {name: getattr(Rules(), name) for name in wanted.clear if name in LIMITS}
+        if strange := set(wanted.clear) - set(LIMITS):
+            raise InvalidInput(f"No such limit: {', '.join(sorted(strange))}. Limits: {', '.join(LIMITS)}.")
+        rules = msgspec.structs.replace(book[account], **{**cleared, **limits})
+        return self._rows.rules(account, book.set(account, rules))
+
+    def _kill(self, wanted: Kill) -> dict[str, Any]:
+        account, book = self._ruled(wanted), self._accounts.rules
+        return self._rows.rules(account, book.set(account, msgspec.structs.replace(book[account], killed=wanted.on)))
+
+    def _ruled(self, wanted: OfAccount) -> str:
+        return HOUSE if wanted.account in (None, HOUSE) else self._find(wanted.account or "", None).id
+
     # --- keys ---------------------------------------------------------------------------------------------------------
 
     def _create_key(self, wanted: CreateKey) -> dict[str, Any]:
@@ -158,6 +199,7 @@ class Admin(Verbs):
             data_account=account,
             order_account=account,
             interval_ms=wanted.interval_ms,
+            mode=wanted.mode,
         )
         return {"api_key": text, **self._rows.key(key)}
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from sangam.model.enums import Scope
+from sangam.model.enums import KeyMode, Product, Scope
 
 from .ways import Way
 
@@ -77,6 +77,34 @@ class CreateKey(Arguments):
     scopes: tuple[Scope, ...] = TRADING_SCOPES
     account: str | None = None
     interval_ms: int | None = None
+    mode: KeyMode = KeyMode.FOLLOW
+
+
+class SwitchAnalyzer(Arguments):
+    on: bool
+    user: str | None = None
+
+
+class OfAccount(Arguments):
+    """Without an account: all accounts of the house."""
+
+    account: str | None = None
+
+
+class SetRules(OfAccount):
+    """What is left out stays as it is; ``clear`` names limits that end."""
+
+    max_quantity: int | None = None
+    max_value: float | None = None
+    max_orders_per_day: int | None = None
+    price_band: float | None = None
+    symbols: tuple[str, ...] | None = None
+    products: tuple[Product, ...] | None = None
+    clear: tuple[str, ...] = ()
+
+
+class Kill(OfAccount):
+    on: bool = True
 
 
 class NameKey(Arguments):

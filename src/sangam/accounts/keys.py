@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Row, insert, select, update
 
 from sangam.model.clock import Clock
-from sangam.model.enums import INTERVALS_MS, Scope
+from sangam.model.enums import INTERVALS_MS, KeyMode, Scope
 from sangam.model.errors import AuthError, InvalidInput, StoreError
 from sangam.model.identity import key_hash
 from sangam.store.database import Database
@@ -35,6 +35,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     data_account: str | None = None
     order_account: str | None = None
     interval_ms: int | None = None
+    mode: KeyMode = KeyMode.FOLLOW
     created_at: int
     revoked_at: int | None = None
     last_used_at: int | None = None
@@ -63,6 +64,7 @@ class Keys:
         data_account: str | None = None,
         order_account: str | None = None,
         interval_ms: int | None = None,
+        mode: KeyMode = KeyMode.FOLLOW,
     ) -> tuple[str, ApiKey]:
         """A new key and what is known of it. The text exists here and nowhere else: show it once."""
         wanted = tuple(sorted(set(scopes)))
@@ -81,6 +83,7 @@ class Keys:
             data_account=data_account,
             order_account=order_account,
             interval_ms=interval_ms,
+            mode=mode,
             created_at=self._clock.now_ms(),
         )
         values = msgspec.structs.asdict(key) | {"scopes": " ".join(wanted), "hash": key_hash(self.pepper, text)}
@@ -173,4 +176,4 @@ class Keys:
 def _from_row(row: Row[tuple[object, ...]]) -> ApiKey:
     values = dict(row._mapping)
     del values["hash"]
-    return ApiKey(**values | {"scopes": tuple(Scope(scope) for scope in row.scopes.split())})
+    return ApiKey(**values | {"scopes": tuple(map(Scope, row.scopes.split())), "mode": KeyMode(row.mode)})

@@ -7,6 +7,7 @@ import msgspec
 
 from sangam.brokers.contract import FieldKind
 from sangam.model.identity import AccountInfo
+from sangam.model.rules import Rules
 from sangam.transport.egress import parse_egress
 
 from .accounts import Accounts
@@ -83,7 +84,13 @@ class Rows:
             "accounts": len(self._accounts.list(user.name)),
             "data_account": data.id if data else None,
             "order_account": orders.id if orders else None,
+            "analyzer": user.analyzer,
         }
+
+    def rules(self, account: str, rules: Rules) -> dict[str, Any]:
+        """`account` is ``*`` for the whole house."""
+        values: dict[str, Any] = {"account": account, **msgspec.structs.asdict(rules)}
+        return values | {"symbols": list(rules.symbols), "products": [product.value for product in rules.products]}
 
     def key(self, key: ApiKey) -> dict[str, Any]:
         values: dict[str, Any] = msgspec.to_builtins(key)

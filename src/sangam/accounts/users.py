@@ -1,6 +1,7 @@
 """Users: who may sign in, and which of their accounts a key works on when it is bound to none."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 import argon2
@@ -19,13 +20,15 @@ _hasher = argon2.PasswordHasher()
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """`password` is a hash; without one this user cannot sign in. Defaults that are None mean the first account."""
+    """`password` is a hash; without one this user cannot sign in. Defaults that are None mean the first account.
+    `analyzer` sends the orders of keys that follow it to paper."""
 
     name: str
     created_at: int
     password: str | None = None
     data_account: str | None = None
     order_account: str | None = None
+    analyzer: bool = False
 
     def __repr__(self) -> str:
         return f"User({self.name!r})"
@@ -69,6 +72,10 @@ class Users:
         chosen = {"data_account": data_account, "order_account": order_account}
         return self._change(name, {key: value for key, value in chosen.items() if value is not None})
 
+    def analyze(self, name: str, on: bool) -> User:
+        """Switch a user's orders to paper, or back to the broker."""
+        return self._change(name, {"analyzer": on})
+
     def set_password(self, name: str, hashed: str) -> User:
         """`hashed` comes from `hash_password`."""
         return self._change(name, {"password": hashed})
@@ -82,11 +89,11 @@ class Users:
         except argon2.exceptions.VerificationError:
             return False
 
-    def _change(self, name: str, values: dict[str, str]) -> User:
-        changed = msgspec.structs.replace(self[name], **values)
+    def _change(self, name: str, values: Mapping[str, str | bool]) -> User:
+        changed = msgspec.structs.replace(self[name], **dict(values))
         if values:
             with self._database.begin() as connection:
-                connection.execute(update(tables.users).where(tables.users.c.name == name).values(values))
+                connection.execute(update(tables.users).where(tables.users.c.name == name).values(dict(values)))
         self._users[name] = changed
         return changed
 

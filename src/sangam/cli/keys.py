@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from sangam.accounts.arguments import TRADING_SCOPES
-from sangam.model.enums import Scope
+from sangam.model.enums import KeyMode, Scope
 
 from .backend import administration
 from .options import User, settings
@@ -21,6 +21,9 @@ def create(
     scope: Annotated[list[Scope] | None, typer.Option(help="What it may do. Repeatable; all but admin.")] = None,
     account: Annotated[str | None, typer.Option(help="The account it works on; the user's default.")] = None,
     interval: Annotated[int | None, typer.Option(help="Milliseconds between two updates of a symbol; 0: all.")] = None,
+    mode: Annotated[
+        KeyMode, typer.Option(help="Where its orders go: paper, live, or as the user's analyzer switch says.")
+    ] = KeyMode.FOLLOW,
 ) -> None:
     """Make a key. It is printed this once, alone on stdout, and stored only as a hash."""
     wanted = {
@@ -29,6 +32,7 @@ def create(
         "scopes": [text.value for text in scope or TRADING_SCOPES],
         "account": account,
         "interval_ms": interval,
+        "mode": mode.value,
     }
     with administration(settings()) as call:
         made = call("key/create", wanted)
@@ -44,7 +48,9 @@ def list_keys(user: User = None) -> None:
     if not rows:
         note("No key yet. Make one: sangam key create")
         return
-    shown = table("id", "user", "label", "scopes", "account", "interval", "created (IST)", "last used", "revoked")
+    shown = table(
+        "id", "user", "label", "scopes", "account", "interval", "orders", "created (IST)", "last used", "revoked"
+    )
     for row in rows:
         shown.add_row(
             row["id"],
@@ -53,6 +59,7 @@ def list_keys(user: User = None) -> None:
             " ".join(row["scopes"]),
             row["data_account"] or "-",
             "-" if row["interval_ms"] is None else f"{row['interval_ms']} ms",
+            row["mode"],
             moment(row["created_at"]),
             moment(row["last_used_at"]),
             moment(row["revoked_at"]),

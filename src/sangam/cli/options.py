@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +15,11 @@ Fields = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A login field; what is missing is asked for. Repeatable."),
 ]
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
 
 
 def settings() -> Settings:

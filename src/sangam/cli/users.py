@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .backend import administration
-from .options import settings
+from .options import Switch, User, settings
 from .output import moment, note, out, table
 
 app = typer.Typer(help="The people whose accounts and keys these are.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def list_users() -> None:
     """Show the users and their default accounts."""
     with administration(settings()) as call:
         rows = call("user/list", {})["users"]
-    shown = table("user", "since (IST)", "password", "accounts", "data account", "order account")
+    shown = table("user", "since (IST)", "password", "accounts", "data account", "order account", "orders")
     for row in rows:
         shown.add_row(
             row["user"],
@@ -38,6 +38,7 @@ def list_users() -> None:
             str(row["accounts"]),
             row["data_account"] or "-",
             row["order_account"] or "-",
+            "paper" if row["analyzer"] else "live",
         )
     if rows:
         out.print(shown)
@@ -52,6 +53,17 @@ def passwd(name: Name) -> None:
     with administration(settings()) as call:
         call("user/passwd", {"name": name, "password": password})
     note(f"{name} has a new password.")
+
+
+@app.command(epilog="Example: sangam user analyzer on")
+def analyzer(
+    switch: Annotated[Switch, typer.Argument(help="on: orders go to the paper book; off: to the broker.")],
+    user: User = None,
+) -> None:
+    """Send a user's orders to paper, or back to the broker; keys made with --mode paper or live stay as they are."""
+    with administration(settings()) as call:
+        told = call("user/analyzer", {"user": user, "on": switch is Switch.ON})
+    note(f"Orders of {told['user']} go to {'the paper book' if told['analyzer'] else 'the broker'}.")
 
 
 def _ask(label: str, default: str | None = None) -> str:

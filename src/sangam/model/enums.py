@@ -98,6 +98,14 @@ class AccountState(StrEnum):
     CLOSED_MARKET = "closed_market"
 
 
+class KeyMode(StrEnum):
+    """Where a key's orders go: always paper, always the broker, or as its user's analyzer switch says."""
+
+    FOLLOW = "follow"
+    PAPER = "paper"
+    LIVE = "live"
+
+
 class Scope(StrEnum):
     """What an API key may do."""
 

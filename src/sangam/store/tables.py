@@ -1,6 +1,19 @@
 """The tables of the house. Times are epoch milliseconds; blobs are sealed by the vault."""
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 metadata = MetaData()
 
@@ -12,6 +25,7 @@ users = Table(
     Column("password", Text),  # argon2's own format; none: this user cannot sign in
     Column("data_account", String(80)),  # none, or an account that is gone: the user's first
     Column("order_account", String(80)),
+    Column("analyzer", Boolean, nullable=False, default=False, server_default=false()),  # on: orders go to paper
 )
 
 accounts = Table(
@@ -51,9 +65,17 @@ api_keys = Table(
     Column("data_account", String(80)),  # no foreign keys: a key outlives its account, and then has none
     Column("order_account", String(80)),
     Column("interval_ms", Integer),
+    Column("mode", String(8), nullable=False, default="follow", server_default="follow"),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
     Column("last_used_at", BigInteger),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("account", String(80), primary_key=True),  # "*": all accounts of the house
+    Column("rules", JSON, nullable=False),
 )
 
 vault = Table(
