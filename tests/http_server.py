@@ -26,12 +26,12 @@ Answer = Callable[[Heard, asyncio.StreamWriter], Awaitable[None]]
 class HttpServer:
     """Speaks just enough HTTP/1.1 to show the exact bytes of a request. `answer` may do anything with the socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.heard: list[Heard] = []
         self.connections = 0
         self.peers: list[str] = []
         self.answer: Answer = self.json(b"{}")
-        self.port = 0
+        self.port = port
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @staticmethod
@@ -42,7 +42,7 @@ class HttpServer:
         return answer
 
     async def __aenter__(self) -> "HttpServer":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -55,6 +55,18 @@ def test_after_urgent_calls_the_patient_leave_the_reserve_alone() -> None:
     assert log.free_at(urgent=True) <= 1.1
 
 
+def test_a_log_begins_with_what_went_out_before() -> None:
+    log = LaneLog([Limit("orders", 2, 1.0), Limit("orders", 3, 60.0)], [10.0])
+    log.seed([-5.0, 9.5, -70.0])
+    assert log.free_at() == pytest.approx(max(9.5 + 1.1, -5.0 + 60.1))
+
+
+async def test_a_moment_to_come_counts_as_now() -> None:
+    gate = Gate("Toy orders", [Limit("orders", 1, 0.2)], SystemClock())
+    gate.seed([SystemClock().monotonic() + 3600.0])
+    assert await gate.enter(1.0) == pytest.approx(0.3, abs=0.15)
+
+
 def test_a_pause_holds_everybody_and_never_gets_shorter() -> None:
     log = LaneLog([TEN])
     log.pause(7.0)

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 
 class SangamError(Exception):
-    """Base of all errors that carry a message for a person."""
+    """Base of all errors that carry a message for a person. `order` is the order of ours that it is about, if any."""
 
     code = "UNKNOWN_ERROR"
+    order: "Order | None" = None
 
 
 class ConfigError(SangamError):

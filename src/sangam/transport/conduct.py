@@ -2,7 +2,7 @@
 never knocks again with a credential that was refused."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -33,6 +33,10 @@ class Conduct:
         self._pauses: dict[str, Backoff] = {}
         self._breakers: dict[str, Breaker] = {}
         self._dead: Session | None = None
+
+    def seed(self, lane: str, sent: Iterable[float]) -> None:
+        """What went out on a lane before (monotonic seconds)."""
+        self._gate(lane).seed(sent)
 
     async def admit(self, session: Session, request: Request, host: str, allowed: float, urgent: bool) -> None:
         """Wait at most `allowed` seconds for a slot of the request's lane.

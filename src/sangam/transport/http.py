@@ -1,12 +1,14 @@
 """Runs operations over HTTP and says honestly what became of each request.
 
 Every call passes the account's `Conduct`, goes out through the pool of its kind and egress, and leaves a trace. Equal
-reads share one call, and a read whose connection broke is repeated once; writes are never repeated."""
+reads share one call, and a read whose connection broke is repeated once; a write only where no connection came about,
+so that no byte of it can have left."""
 
 import asyncio
 import itertools
 import os
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -15,11 +17,12 @@ import msgspec
 
 from sangam.brokers.contract import BrokerSpec, Ctx, Operation, Request, Session
 from sangam.model.clock import Clock
-from sangam.model.errors import BrokerError
+from sangam.model.errors import BrokerError, NotSent
 
 from .conduct import Conduct
 from .encoding import base_url, decode, encode
 from .exchange import Answer, Lost, Unreachable, exchange
+from .once import Once, Sending
 from .pools import Pools
 from .sharing import Flights
 from .trace import Trace
@@ -30,7 +33,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class HttpTiming:
     """Seconds. A call is over after its deadline, waiting for a slot of the rate limit included; that wait is refused
-    where it would be longer than `*_wait`. A repeated read pauses for a random part of `pause` first."""
+    where it would be longer than `*_wait`. What is repeated pauses for a random part of `pause` first."""
 
     read: float = 30.0
     write: float = 10.0
@@ -57,6 +60,8 @@ class _Caller:
     number: int
     urgent: bool = False
     warming: bool = False
+    once: Once | None = None
+    wait: float | None = None
 
 
 @dataclass
@@ -82,12 +87,30 @@ class HttpDriver:
     def ctx(self) -> Ctx:
         return Ctx(self._clock.now_ms(), os.urandom)
 
-    async def run(self, spec: BrokerSpec, session: Session, operation: Operation[T], *, urgent: bool = False) -> T:
+    async def run(
+        self,
+        spec: BrokerSpec,
+        session: Session,
+        operation: Operation[T],
+        *,
+        urgent: bool = False,
+        sending: Sending | None = None,
+        wait: float | None = None,
+    ) -> T:
         """Drive an operation; its errors are thrown into it first, so that it may read an answer into them.
 
         `urgent` is for cancels and reductions: they go first, use the reserve of the rate limits, and are tried even
-        where the broker did not answer others."""
-        return await self._drive(_Caller(spec, session, next(self._numbers), urgent), operation)
+        where the broker did not answer others. `sending` is awaited for the operation's one write: a slot of the rate
+        limit is taken by then, and no byte has left. `wait` is how many seconds that write may wait for its slot, in
+        place of what is usual; the time for the exchange itself does not become less by it."""
+        once = Once(sending) if sending is not None else None
+        caller = _Caller(spec, session, next(self._numbers), urgent, once=once, wait=wait)
+        return await self._drive(caller, operation)
+
+    def seed(self, spec: BrokerSpec, account: str, lane: str, sent_ms: Iterable[int]) -> None:
+        """Let the rate log of a lane begin with what went out before this process (epoch ms)."""
+        ahead = self._clock.monotonic() - self._clock.now_ms() / 1000
+        self._conduct(spec, account).seed(lane, [ms / 1000 + ahead for ms in sent_ms])
 
     async def warm(self, spec: BrokerSpec, session: Session) -> None:
         """One harmless read through the pool of the writes, so that the next write finds a living connection."""
@@ -118,7 +141,7 @@ class HttpDriver:
                 else:
                     answer = await self._ask(caller, step)
             except BrokerError as caught:
-                error = caught
+                error = caught if caller.once is None else caller.once.judge(caught)
 
     async def _ask_all(self, caller: _Caller, requests: list[Request]) -> list[Any]:
         """Side by side; nothing is left in flight when one of them fails."""
@@ -140,33 +163,49 @@ class HttpDriver:
 
     async def _call(self, caller: _Caller, request: Request) -> _Outcome:
         """One request, repeated once if that is harmless and may help."""
+        once = caller.once if request.effect == "write" else None
+        wait = self._timing.wait(request)
         ends = self._clock.monotonic() + self._timing.deadline(request)
+        if once is not None:
+            once.begin()
+            if caller.wait is not None:
+                ends += caller.wait - wait
+                wait = caller.wait
         try:
-            return await self._attempt(caller, request, ends)
-        except (Unreachable, Lost):
+            return await self._attempt(caller, request, ends, wait, once)
+        except (Unreachable, Lost) as error:
             pause = self._timing.pause * random.random()  # noqa: S311 - keeps callers apart, hides nothing
-            if request.effect == "write" or self._clock.monotonic() + pause >= ends:
+            may_have_left = request.effect == "write" and error.sent
+            if may_have_left or self._clock.monotonic() + pause >= ends:
                 raise
             await asyncio.sleep(pause)
-        return await self._attempt(caller, request, ends)
+        return await self._attempt(caller, request, ends, wait, once)
 
-    async def _attempt(self, caller: _Caller, request: Request, ends: float) -> _Outcome:
+    async def _attempt(
+        self, caller: _Caller, request: Request, ends: float, wait: float, once: Once | None
+    ) -> _Outcome:
         spec, session = caller.spec, caller.session
         writes = request.effect == "write" or caller.warming
         client = self._pools.client(spec, session, writes=writes)
-        conduct = self._conduct(spec, session)
+        conduct = self._conduct(spec, session.account)
         host = urlsplit(base_url(spec, session, request.host)).netloc
-        allowed = min(self._timing.wait(request), ends - self._clock.monotonic())
+        allowed = min(wait, ends - self._clock.monotonic())
         await conduct.admit(session, request, host, allowed, caller.urgent)
         started = self._clock.monotonic()
         outcome = _Outcome()
         try:
             wire = encode(spec, session, request, self.ctx())
-            outcome.answer = await exchange(client, wire, ends - started, spec.title)
+            if once is not None:
+                await once.announce()
+            if (seconds := ends - self._clock.monotonic()) <= 0:
+                raise NotSent(f"{spec.title}: there was no time left to send it. Nothing was sent.")
+            outcome.answer = await exchange(client, wire, seconds, spec.title)
             outcome.payload = _read(spec, request, outcome.answer)
             return outcome
         except BrokerError as error:
             outcome.error = error
+            if once is not None:
+                once.failed(error)
             raise
         finally:
             self._after(caller, conduct, request, host, outcome, started)
@@ -184,8 +223,8 @@ class HttpDriver:
             seconds = self._clock.monotonic() - started
             self.trace.called(caller.session, request, caller.number, status=status, error=error, seconds=seconds)
 
-    def _conduct(self, spec: BrokerSpec, session: Session) -> Conduct:
-        key = (spec.name, session.account)
+    def _conduct(self, spec: BrokerSpec, account: str) -> Conduct:
+        key = (spec.name, account)
         if key not in self._conducts:
             self._conducts[key] = Conduct(spec, self._clock, self.trace)
         return self._conducts[key]

@@ -39,6 +39,10 @@ class LaneLog:
     def take(self, at: float) -> None:
         self._sent.append(at)
 
+    def seed(self, sent: Iterable[float]) -> None:
+        """What went out before this log was begun."""
+        self._sent = deque(sorted([*self._sent, *sent]), maxlen=self._sent.maxlen)
+
     def pause(self, until: float) -> None:
         self._paused_until = max(self._paused_until, until)
 
@@ -86,6 +90,11 @@ class Gate:
         except TimeoutError:
             raise self._refusal(f"left no room for {allowed:.1f} s; ask again later") from None
         return self._clock.monotonic() - now
+
+    def seed(self, sent: Iterable[float]) -> None:
+        """What went out before (monotonic seconds); a moment to come, from a clock that was set, counts as now."""
+        now = self._clock.monotonic()
+        self._log.seed(min(at, now) for at in sent)
 
     def pause(self, seconds: float) -> None:
         """Let nobody through for a while: the broker said that it was too much."""
