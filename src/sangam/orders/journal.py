@@ -16,7 +16,7 @@ from sangam.store.writer import Writer
 
 
 class EventKind(StrEnum):
-    """What clients hear, and two more that only the audit trail knows."""
+    """What clients hear, and three more that only the audit trail knows."""
 
     PENDING = "ORDER_PENDING"
     SENT = "ORDER_SENT"
@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     UNKNOWN = "ORDER_UNKNOWN"
     RESOLVED = "ORDER_RESOLVED"
     """An audited `resolve` by the user; told as the event of the state it led to."""
+    NOTED = "ORDER_NOTED"
+    """More is known (an average price, an id) without any change of state."""
 
 
 class ActKind(StrEnum):
