@@ -16,7 +16,7 @@ import sangam
 from sangam.brokers import registry
 
 SOURCE = ROOT / "src" / "sangam"
-SCRIPTS = {"sangam.store.migrations.env"}  # a script that Alembic runs inside a command
+SCRIPTS = {f"sangam.store.{history}.env" for history in ("migrations", "journal_migrations")}  # run by Alembic
 MODULES = sorted({module.name for module in pkgutil.walk_packages(sangam.__path__, "sangam.")} - SCRIPTS)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCKS = {"requirements.lock": False, "requirements-dev.lock": True}
