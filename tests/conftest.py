@@ -10,19 +10,18 @@ from tests.databases import on_postgres
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("house")
 
-_ON_BOTH = ("test_accounts_", "test_store_database")
+_ON_BOTH = ("test_accounts_", "test_store_database", "test_store_journal", "test_store_writer", "test_orders_journal")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__.rpartition(".")[2].startswith(_ON_BOTH):
-        metafunc.fixturenames.append("backend")
         metafunc.parametrize("backend", ["sqlite", "postgresql"], indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def backend(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Where the homes of a test keep their tables."""
-    if request.param == "postgresql":
+    """Where the homes of a test keep their tables. Every test has it, else pytest would set it up for none."""
+    if getattr(request, "param", "sqlite") == "postgresql":
         with on_postgres():
             yield
     else:

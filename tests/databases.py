@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 SERVER = os.environ.get("SANGAM_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
@@ -31,16 +32,26 @@ def database_url(folder: Path) -> str:
 
 @contextmanager
 def on_postgres() -> Iterator[None]:
-    """Homes opened meanwhile live in PostgreSQL; afterwards nothing of them is left. Skips where there is none."""
+    """Homes opened meanwhile live in PostgreSQL; afterwards nothing of them is left, their connections included.
+    Skips where there is none."""
     global _schemas  # noqa: PLW0603 - what runs inside asks by a plain function
     try:
         _tell("SELECT 1")
     except (SQLAlchemyError, ModuleNotFoundError) as error:
         pytest.skip(f"PostgreSQL is not reachable: {type(error).__name__}")
     _schemas = set()
+    opened: list[Any] = []
+
+    def note(connection: Any, record: Any) -> None:
+        opened.append(connection)
+
+    event.listen(Engine, "connect", note)
     try:
         yield
     finally:
+        event.remove(Engine, "connect", note)
+        for connection in opened:
+            connection.close()
         for name in _schemas:
             _tell(f"DROP SCHEMA {name} CASCADE")
         _schemas = None
