@@ -111,8 +111,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `id` is ours (``L-``/``P-`` for the mode, then our tag); `order_id` the executor's, empty before it is known.
     `sent_*` are the price terms that really went out where `conversion` says that they differ from what was asked.
     `reason` and `code` (one of our error codes) say why it was denied or rejected. `native` is what the broker wants to
-    be told again in a modify or cancel. `told_at` is the broker's own time of its newest news. `group` ties the orders of a basket or split together. `foreign` marks an order
-    that was placed elsewhere and that we only heard of."""
+    be told again in a modify or cancel. `told_at` is the broker's own time of its newest news. `group` ties the orders
+    of a basket or split together. `foreign` marks an order that was placed elsewhere and that we only
+    heard of."""
 
     id: str
     account: str
