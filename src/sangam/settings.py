@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     ws_max_subscriptions: Positive = 3000
     api_rate_limit: Annotated[Positive, BeforeValidator(_rate)] = 50
     greeks_rate_limit: Annotated[Positive, BeforeValidator(_rate)] = 30
+    order_rate_limit: Annotated[Positive, BeforeValidator(_rate)] = 10
+    smart_order_rate_limit: Annotated[Positive, BeforeValidator(_rate)] = 10
 
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
 

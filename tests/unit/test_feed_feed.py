@@ -36,6 +36,29 @@ async def test_a_want_becomes_a_price() -> None:
         assert last.fields["ltp"] == 5.25
 
 
+async def test_a_room_that_acts_on_prices_is_called_after_each_merge_and_over_logins() -> None:
+    async with feed_rig() as rig:
+        seen: list[float] = []
+
+        def look() -> None:
+            last = rig.feed.last(ACCOUNT, "SBIN", "NSE")
+            assert last is not None
+            seen.append(last.fields["ltp"])
+
+        rig.feed.watch(ACCOUNT, "SBIN", "NSE", look)
+        rig.ask("SBIN", Mode.QUOTE)
+        for price in (5.0, 6.0):
+            await rig.login()
+            await rig.carries(SBIN=2)
+            await rig.server.tick("SBIN", price)
+            await wait_for(lambda: seen)
+            assert seen.pop() == price
+        rig.feed.watch(ACCOUNT, "SBIN", "NSE", None)
+        await rig.server.tick("SBIN", 7.0)
+        await wait_for(lambda: 7.0 in [told["ltp"] for _, told in rig.ears.published])
+        assert not seen
+
+
 async def test_wants_without_a_session_wait_and_are_started_by_the_login() -> None:
     async with feed_rig() as rig:
         answer = rig.ask("SBIN")

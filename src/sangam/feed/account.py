@@ -30,7 +30,7 @@ from .order_news import order_message
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
 from .publisher import Tally, patcher, payload
-from .trace import Tell
+from .trace import Tell, Watch
 from .wants import Line, Want, WantKey, plan
 
 log = logging.getLogger("sangam.feed")
@@ -68,6 +68,7 @@ class FeedTools:
     caps: Caps
     numbers: "itertools.count[int]"
     traced: dict[tuple[str, str], Tell] = field(default_factory=dict)
+    watched: dict[tuple[str, str, str], Watch] = field(default_factory=dict)
     published: Histogram = field(default_factory=lambda: Histogram(STAGE_BOUNDS))
 
 
@@ -195,7 +196,7 @@ class AccountFeed:
         if line is None:
             line = self._lines[symbol, want.key.exchange] = Line(instrument, next(self._tools.numbers))
             self._tools.prices.put((self.account.id, symbol, want.key.exchange), line.last)
-            self.trace(symbol, want.key.exchange)
+            self.overhear(symbol, want.key.exchange)
         line.add(want)
         if not self._carriage.put(line) and not (self._make_room() and self._carriage.put(line)):
             self._unserve(want)
@@ -379,10 +380,11 @@ class AccountFeed:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    def trace(self, symbol: str, exchange: str) -> None:
-        """Trace an instrument, or no longer, as the tools say."""
+    def overhear(self, symbol: str, exchange: str) -> None:
+        """Trace and watch an instrument, or no longer, as the tools say."""
         if (line := self._lines.get((symbol, exchange))) is not None:
-            line.trace(self._tools.traced.get((symbol, exchange)), self.account.id)
+            tools, account = self._tools, self.account.id
+            line.overhear(tools.traced.get((symbol, exchange)), tools.watched.get((account, symbol, exchange)), account)
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from sangam.transport.socket import Timing
 from .account import AccountFeed, FeedTools, Master
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
-from .trace import Tell
+from .trace import Tell, Watch
 from .wants import Want
 
 log = logging.getLogger("sangam.feed")
@@ -55,6 +55,7 @@ class Feed:
         self._accounts: dict[str, AccountFeed] = {}
         self._wants: dict[int, tuple[AccountFeed, Want]] = {}
         self._traced: dict[tuple[str, str], Tell] = {}
+        self._watched: dict[tuple[str, str, str], Watch] = {}
         self._watch: asyncio.Task[None] | None = None
 
     def attach(self, sink: Sink) -> None:
@@ -96,6 +97,7 @@ class Feed:
                 caps=self._caps,
                 numbers=self._numbers,
                 traced=self._traced,
+                watched=self._watched,
                 published=self.published,
             )
             self._accounts[account.id] = AccountFeed(account, spec, tools)
@@ -165,7 +167,16 @@ class Feed:
         else:
             self._traced[symbol, exchange] = tell
         for feed in self._accounts.values():
-            feed.trace(symbol, exchange)
+            feed.overhear(symbol, exchange)
+
+    def watch(self, account: str, symbol: str, exchange: str, watch: Watch | None) -> None:
+        """Call this whenever the price of an instrument may have changed, while anybody wants it; None ends it."""
+        if watch is None:
+            self._watched.pop((account, symbol, exchange), None)
+        else:
+            self._watched[account, symbol, exchange] = watch
+        if (feed := self._accounts.get(account)) is not None:
+            feed.overhear(symbol, exchange)
 
     # --- other readers ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a trace of an instrument tells of the feed's side."""
+"""Who else hears of an instrument's patches: a trace, and rooms of the house that act on prices."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,20 @@ Tell = Callable[[Callable[[], str]], None]
 """Hears of something to tell; asks for its text at once, or never where there is too much to tell."""
 
 Merge = Callable[[Patch, int], None]
+
+
+Watch = Callable[[], object]
+"""Called when an instrument's price may have changed; must not block or raise."""
+
+
+def watched(merge: Merge, watch: Watch) -> Merge:
+    """Tell after each merge."""
+
+    def merged(patch: Patch, now_ms: int) -> None:
+        merge(patch, now_ms)
+        watch()
+
+    return merged
 
 
 def traced(merge: Merge, tell: Tell, account: str) -> Merge:

@@ -12,7 +12,7 @@ from sangam.model.market import Key
 from sangam.prices.last import Last
 
 from .port import Dialect, Granted, Pending, Refused
-from .trace import Merge, Tell, traced
+from .trace import Merge, Tell, Watch, traced, watched
 
 
 class WantKey(NamedTuple):
@@ -96,9 +96,11 @@ class Line:
     def relist(self) -> None:
         self.listened = tuple(want for want in self.wants if want.count)
 
-    def trace(self, tell: Tell | None, account: str) -> None:
-        """Tell each patch from now on; None ends it."""
-        merge = self.last.merge
+    def overhear(self, tell: Tell | None, watch: Watch | None, account: str) -> None:
+        """Tell each patch, and each time it was merged, from now on; None ends it."""
+        merge: Merge = self.last.merge
+        if watch is not None:
+            merge = watched(merge, watch)
         self.merge = merge if tell is None else traced(merge, tell, account)
 
     def level(self) -> Level:

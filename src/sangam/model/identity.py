@@ -39,6 +39,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this key's orders are paper orders whatever the broker."""
         return self.analyzer if self.mode is KeyMode.FOLLOW else self.mode is KeyMode.PAPER
 
+    @property
+    def pinned_live(self) -> bool:
+        return self.mode is KeyMode.LIVE
+
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
