@@ -264,6 +264,7 @@ def test_order_postback() -> None:
         filled_quantity=1,
         average_price=470.0,
         timestamp=1646279665000,  # 2022-03-03 09:24:25 IST
+        native={"variety": "regular"},
     )
 
 

@@ -2,11 +2,13 @@
 
 from sangam.brokers.contract import BrokerSpec
 
+from .answers import check
 from .data import DATA
 from .instruments import INSTRUMENTS
-from .login import LOGIN, authorize, check
+from .login import LOGIN, authorize
 from .stream import CARRIED, TICKER
 from .tables import HOSTS, LIMITS
+from .trading import TRADING
 
 SPEC = BrokerSpec(
     name="zerodha",
@@ -20,6 +22,7 @@ SPEC = BrokerSpec(
     streams=(TICKER,),
     instruments=INSTRUMENTS,
     data=DATA,
+    trading=TRADING,
     limits=LIMITS,
     session_ends="06:00",
     instruments_ready="08:30",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -12,10 +12,9 @@ from sangam.model.errors import Unknown
 from sangam.model.instrument import Instrument
 from sangam.model.market import Depth, DepthLevel, Fields, Patch
 
+from .answers import read
 from .tables import INTERVALS, JOINT, QUOTE_BATCH
 from .times import milliseconds
-
-T = TypeVar("T")
 
 
 class _Level(msgspec.Struct):
@@ -93,7 +92,7 @@ _COUNTS = {
 def _quotes(instruments: Sequence[Instrument], session: Session, ctx: Ctx) -> Operation[list[Patch]]:
     names = {f"{instrument.brexchange}:{instrument.brsymbol}": instrument for instrument in instruments}
     data = yield Request(method="GET", host="api", path="/quote", query={"i": list(names)}, lane="quote")
-    answer = _read({} if data is None else data, dict[str, _Quote])
+    answer = read({} if data is None else data, dict[str, _Quote], "market data")
     return [_patch(names[name], quote) for name, quote in answer.items() if name in names]
 
 
@@ -139,7 +138,7 @@ def _history(
                 int(row.volume),
                 int(row.oi),
             )
-            for row in _read(data, _History).candles
+            for row in read(data, _History, "market data").candles
         ]
     except ValueError as error:
         raise Unknown(f"Zerodha: a candle has no readable time: {error}") from error
@@ -158,13 +157,6 @@ def _date(text: str) -> int:
 def _clock(text: str) -> int:
     """``T09:15:00+0530`` as seconds from 00:00 UTC of the same date."""
     return int(datetime.fromisoformat(f"1970-01-02{text}").timestamp()) - 86_400
-
-
-def _read(data: Any, kind: type[T]) -> T:
-    try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        raise Unknown(f"Zerodha: market data came in an unknown form: {error}") from error
 
 
 DATA = Data(quotes=_quotes, quote_batch=QUOTE_BATCH, history=_history, intervals=INTERVALS)

@@ -1,8 +1,7 @@
-"""Credentials, the signing header, and the envelope of every answer (Kite docs: User; Exceptions and errors)."""
+"""Credentials and the signing header (Kite docs: User)."""
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,48 +14,19 @@ from sangam.brokers.contract import (
     LoginField,
     Operation,
     Redirect,
-    Reply,
     Request,
     Session,
     WireRequest,
 )
-from sangam.model.errors import InvalidInput, RateLimited, Refused, SessionExpired, Unknown
+from sangam.model.errors import InvalidInput, SessionExpired, Unknown
 
-from .tables import HOSTS, REFUSALS, VERSION
+from .answers import read
+from .tables import HOSTS, VERSION
 
 
 def authorize(session: Session, request: Request, wire: WireRequest, ctx: Ctx) -> Mapping[str, str]:
     secrets = session.secrets
     return {**VERSION, "Authorization": f"token {secrets['api_key']}:{secrets['access_token']}"}
-
-
-def check(request: Request, reply: Reply) -> Any:
-    """The `data` of a success. A refusal needs its error type; HTTP 400 with a "timed out" text has been seen for
-    orders that were executed, so such a text is never a refusal."""
-    if reply.status == 200 and request.reply != "json":
-        return reply.payload
-    envelope = _envelope(reply.payload)
-    if reply.status == 200 and envelope.get("status") == "success":
-        return envelope.get("data")
-    kind = str(envelope.get("error_type") or "")
-    message = f"Zerodha: {envelope.get('message') or 'no reason given'} (HTTP {reply.status} {kind})".replace(" )", ")")
-    if kind == "TokenException":
-        raise SessionExpired(f"{message}. Log in to Zerodha again.", kind)
-    if reply.status == 429:
-        raise RateLimited(message, kind)
-    if kind in REFUSALS and "timed out" not in message.casefold():
-        raise Refused(message, REFUSALS[kind], kind)
-    raise Unknown(message)
-
-
-def _envelope(payload: Any) -> Mapping[str, Any]:
-    """Errors come as JSON even where a file was asked for; anything else is an empty envelope."""
-    if isinstance(payload, (str, bytes)):
-        try:
-            payload = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeError):
-            return {}
-    return payload if isinstance(payload, dict) else {}
 
 
 def _profile(session: Session, ctx: Ctx) -> Operation[str]:
@@ -97,10 +67,7 @@ def _tokens(session: Session, path: str, name: str, token: str) -> Operation[Gra
     granted = yield Request(
         method="POST", host="api", path=path, form=form, headers=VERSION, auth="none", effect="write"
     )
-    try:
-        told = msgspec.convert(granted, _Granted)
-    except msgspec.ValidationError as error:
-        raise Unknown(f"Zerodha: the login was answered in an unknown form: {error}") from error
+    told = read(granted, _Granted, "the answer to the login")
     secrets = {"access_token": told.access_token}
     if told.refresh_token:
         secrets["refresh_token"] = told.refresh_token

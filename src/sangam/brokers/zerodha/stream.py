@@ -23,15 +23,14 @@ from sangam.brokers.contract import (
     done,
 )
 from sangam.brokers.wire import Message
-from sangam.model.enums import Exchange, Mode, OrderStatus
+from sangam.model.enums import Exchange, Mode
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Key
-from sangam.model.order import OrderUpdate
 
 from .packets import DECODERS
-from .tables import EXCHANGES, HOSTS, INDEX_EXCHANGES, JOINT, MODES, STATUSES, SUBSCRIBE_BATCH, VERSION
-from .times import milliseconds
+from .tables import EXCHANGES, HOSTS, INDEX_EXCHANGES, JOINT, MODES, SUBSCRIBE_BATCH, VERSION
+from .updates import decode
 
 
 class KiteCodec(BaseCodec):
@@ -91,34 +90,14 @@ class _Text(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _Order(msgspec.Struct):
-    order_id: str
-    tradingsymbol: str
-    exchange: str
-    transaction_type: str
-    quantity: int
-    status: str
-    product: str | None = None
-    order_type: str | None = None
-    price: float | None = None
-    trigger_price: float | None = None
-    filled_quantity: int | None = None
-    pending_quantity: int | None = None
-    average_price: float | None = None
-    status_message: str | None = None
-    tag: str | None = None
-    order_timestamp: str | None = None
-
-
 _decode_text = msgspec.json.Decoder(_Text).decode
-_decode_order = msgspec.json.Decoder(_Order).decode
 
 
 def _text(message: str) -> Iterable[Result]:
     try:
         text = _decode_text(message)
         if text.type == "order":
-            return (_order_update(_decode_order(text.data)),)
+            return (decode(text.data),)
         if text.type in ("error", "message"):
             return (Notice("error" if text.type == "error" else "info", _words(text.data)),)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -130,27 +109,6 @@ def _words(data: msgspec.Raw) -> str:
     """What the broker says in words; anything but a plain text stays JSON."""
     value = msgspec.json.decode(data)
     return value if isinstance(value, str) else bytes(data).decode()
-
-
-def _order_update(order: _Order) -> OrderUpdate:
-    return OrderUpdate(
-        order_id=order.order_id,
-        brsymbol=order.tradingsymbol,
-        brexchange=order.exchange,
-        action=order.transaction_type,
-        quantity=order.quantity,
-        status=STATUSES.get(order.status, OrderStatus.OPEN).value,
-        product=order.product or "",
-        price_type=order.order_type or "",
-        price=order.price or 0.0,
-        trigger_price=order.trigger_price or 0.0,
-        filled_quantity=order.filled_quantity or 0,
-        pending_quantity=order.pending_quantity or 0,
-        average_price=order.average_price or 0.0,
-        rejection_reason=order.status_message or "",
-        tag=order.tag or "",
-        timestamp=milliseconds(order.order_timestamp),
-    )
 
 
 def _open(session: Session, ctx: Ctx) -> Operation[Endpoint]:

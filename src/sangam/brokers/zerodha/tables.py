@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from sangam.brokers.contract import Interval, Limit
-from sangam.model.enums import Exchange, Mode, OrderStatus
+from sangam.model.enums import Exchange, Mode, OrderStatus, Product
 
 HOSTS = {
     "api": "https://api.kite.trade",
@@ -94,6 +94,26 @@ STATUSES: Mapping[str, OrderStatus] = {
 }
 """Every other status (OPEN, UPDATE, VALIDATION PENDING ...) is a way of being open."""
 
+PRODUCTS: Mapping[str, Product] = {product.value: product for product in Product}
+
+NEAREST: Mapping[str, Product] = {**PRODUCTS, "MTF": Product.CNC, "CO": Product.MIS, "BO": Product.MIS}
+"""By which of our products an order or a trade of Kite's other ones is shown. Nothing acts on a product there."""
+
+_DERIVATIVE = frozenset({Product.NRML, Product.MIS})
+PRODUCTS_OF: Mapping[Exchange, frozenset[Product]] = {
+    exchange: frozenset({Product.CNC, Product.MIS}) if exchange in (Exchange.NSE, Exchange.BSE) else _DERIVATIVE
+    for exchange in EXCHANGES.values()
+}
+
+REGULAR = "regular"
+"""The variety of our orders; those placed elsewhere may be amo, co, iceberg or auction."""
+
+TAG_LENGTH = 20
+"""A longer tag gets the order refused (forum, comment 52970)."""
+
+MODIFICATIONS = 25
+"""Of one order (forum, 9201)."""
+
 REFUSALS: Mapping[str, str] = {
     "PermissionException": "INSUFFICIENT_PERMISSION",
     "InputException": "INVALID_INPUT",
@@ -102,6 +122,30 @@ REFUSALS: Mapping[str, str] = {
     "UserException": "BROKER_ERROR",
 }
 """`error_type`s that prove nothing was done. Order, Network, Data and GeneralException prove nothing either way."""
+
+NO_SUCH_ORDER = "couldn't find that `order_id`"
+
+REFUSAL_TEXTS: Mapping[str, str] = {
+    "insufficient funds": "INSUFFICIENT_FUNDS",  # kiteconnect-mocks, orders.json
+    "insufficient stock holding": "INSUFFICIENT_HOLDINGS",  # comment 43891
+    "maximum allowed order modifications exceeded": "ORDER_ERROR",  # 9201, as a NetworkException
+    "maximum allowed order requests exceeded": "RATE_LIMITED",  # comment 51118
+    "market orders without market protection are not allowed": "INVALID_ORDER",  # comment 52991
+    "cannot be modified as it is being processed": "ORDER_ERROR",  # 7489
+    "cannot be cancelled as it is being processed": "ORDER_ERROR",  # 8106: it may be filled by now
+    "enter valid price": "INVALID_ORDER",  # comment 45131, as an OrderException
+    "cannot be below the lower circuit price": "INVALID_ORDER",  # 3141
+    "lower than the current lower circuit limit": "INVALID_ORDER",  # kiteconnect-mocks, gtt_get_order.json
+    NO_SUCH_ORDER: "ORDER_ERROR",
+}
+"""Words (in lower case) that prove of themselves that nothing was done, whatever the `error_type`: numbers are threads
+and comments of Kite's forum. Support says there that orders stopped before the books are answered with HTTP 400
+(comment 35150)."""
+
+DOUBTS = ("timed out", "time out", "timeout", "timed-out", "confirm before placing")
+"""Words that make any refusal a doubt: orders answered with HTTP 400 and "Order request timed out. Please check the
+order book and confirm before placing again." were executed (forum, comment 35732). "Check the orderbook" alone is no
+such word: it ends the text about insufficient funds."""
 
 LIMITS = (
     Limit("quote", 1, 1.0),
