@@ -55,6 +55,17 @@ class House:
         return [alert.kind for alert in self.alerts.current]
 
 
+def test_troubles_of_other_rooms_are_told_too(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    found = [Alert(kind="journal", about="journal", broker="", text="the disk is full", since=1)]
+    alerts = Alerts(house.health, house.progress, tmp_path, house.clock, others=lambda: found)
+    alerts.look()
+    assert alerts.current == found
+    found = []
+    alerts.look()
+    assert not alerts.current
+
+
 @pytest.mark.parametrize("state", [AccountState.AUTH_EXPIRED, AccountState.REPLACED])
 def test_a_needed_login_is_told_at_once_and_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, state: AccountState

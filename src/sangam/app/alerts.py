@@ -1,4 +1,5 @@
-"""What a person must hear of: a feed that is down, a login that is needed, instruments that were refused, a full disk.
+"""What a person must hear of: a feed that is down, a login that is needed, instruments that were refused, an order in
+doubt, a full disk.
 
 Each trouble is told when it begins and when it ends: in the log, in `/health`, and to a webhook if one is set."""
 
@@ -49,12 +50,15 @@ class Alerts:
         home: Path,
         clock: Clock,
         webhook: str = "",
+        others: Callable[[], Iterable[Alert]] = tuple,
     ) -> None:
+        """`others` tells the troubles of other rooms."""
         self._health = health
         self._progress = progress
         self._home = home
         self._clock = clock
         self._webhook = webhook
+        self._others = others
         self._raised: dict[tuple[str, str], Alert] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -108,6 +112,7 @@ class Alerts:
                 text = f"no new instruments: {progress.trouble}"
                 since = progress.tried_at
                 yield Alert(kind="instruments", about=progress.source, broker=progress.broker, text=text, since=since)
+        yield from self._others()
         free = shutil.disk_usage(self._home).free
         if free < MIN_FREE_BYTES:
             text = f"only {free >> 20} MB are free where SANGAM_HOME is"
