@@ -5,7 +5,7 @@ quantity is the highest cumulative figure from any source. A final state that re
 in the book, settled by the user, ended with its day, refused before the broker gave an id) yields to the broker's
 word; one that the broker told stays."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -118,7 +118,19 @@ def waiting(order: Order) -> OrderState:
     return OrderState.TRIGGER_PENDING if terms(order).price_type in STOPS else OrderState.OPEN
 
 
-def accept(order: Order, order_id: str, native: dict[str, str]) -> Order:
+def became_stop(before: Order, after: Order) -> bool:
+    """A change gave the order a trigger: the only way back from open."""
+    return terms(after).price_type in STOPS and terms(before).price_type not in STOPS
+
+
+def kind_of(state: OrderState) -> EventKind:
+    """The event that tells of an order in this state, whatever it was before."""
+    return _CLOSED_BY.get(state) or (
+        EventKind.PARTIALLY_FILLED if state is OrderState.PARTIALLY_FILLED else EventKind.PLACED
+    )
+
+
+def accept(order: Order, order_id: str, native: Mapping[str, str]) -> Order:
     """The executor took the order; news that were faster stand."""
     state = waiting(order) if order.state in UNSETTLED or _concluded(order) else order.state
     known = order.order_id or order_id
@@ -174,8 +186,7 @@ def _state(order: Order, after: Order, update: OrderUpdate, filled: int) -> Orde
         elif filled:
             told = OrderState.PARTIALLY_FILLED
     before = OrderState.PENDING if _concluded(order) else order.state
-    became_stop = terms(after).price_type in STOPS and terms(order).price_type not in STOPS
-    if told is OrderState.TRIGGER_PENDING and before is OrderState.OPEN and became_stop:
+    if told is OrderState.TRIGGER_PENDING and before is OrderState.OPEN and became_stop(order, after):
         return told
     if _RANK[told] >= _RANK[before]:
         return told
