@@ -169,9 +169,7 @@ class Live:
             raise _unsupported("Live orders are", spec)
         session = self._session(account)
         if session is None:
-            raise SessionExpired(
-                f"{account} is not logged in at {spec.title}. Log in first; nothing was sent."
-            ).unsent()
+            raise SessionExpired(f"{account} is not logged in at {spec.title}. Log in; nothing was sent.").unsent()
         return _Desk(spec, spec.trading, session)
 
     async def _read(self, desk: _Desk, operation: Operation[T]) -> T:
