@@ -47,8 +47,8 @@ class OrderRow(msgspec.Struct):
 
 
 def whole(*quantities: float | None) -> None:
-    """A part of a share is damage: ValueError."""
-    if any(quantity is not None and not quantity.is_integer() for quantity in quantities):
+    """A part of a share is damage, and so is what a float cannot count any more: ValueError."""
+    if any(each is not None and not (each.is_integer() and abs(each) < 2**53) for each in quantities):
         raise ValueError("a quantity is not whole")
 
 
