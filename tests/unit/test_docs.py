@@ -13,6 +13,7 @@ import pytest
 import typer
 from picows import WSCloseCode
 from tests.gateway_support import authenticate
+from tests.orders_support import an_order
 from tests.support import ROOT
 from typer.core import TyperGroup
 
@@ -39,7 +40,6 @@ from sangam.brokers.contract import (
 from sangam.cli.main import app
 from sangam.cli.welcome import welcome_text
 from sangam.feed.feed import Feed
-from sangam.feed.order_news import order_message
 from sangam.gateway import protocol
 from sangam.gateway.server import Gateway
 from sangam.gateway.session import _HANDLERS
@@ -48,10 +48,10 @@ from sangam.model.calendar import Calendar
 from sangam.model.clock import SystemClock
 from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode, Scope
 from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
-from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Fields, Patch
-from sangam.model.order import OrderUpdate
+from sangam.orders.events import order_news
+from sangam.orders.journal import EventKind
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.store.home import RunInfo
@@ -293,8 +293,8 @@ def test_every_data_field_is_documented_and_shown() -> None:
 
 def test_the_order_update_has_the_fields_that_are_sent() -> None:
     shown = next(row for row in examples() if row.get("type") == "order_update")
-    update = OrderUpdate(order_id="", brsymbol="", brexchange="", action="", quantity=0, status="")
-    assert list(shown) == list(msgspec.json.decode(order_message(update, AccountInfo("a", "u", "b"), None)))
+    news = order_news(EventKind.PLACED, 1, an_order())
+    assert list(shown) == list(msgspec.json.decode(news.update))
 
 
 def test_requests_in_the_page_are_understood() -> None:

@@ -8,12 +8,13 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec import structs, to_builtins
 from tests.feed_rig import ACCOUNT, FAST, Rig, feed_rig
+from tests.orders_support import an_update
 from tests.support import wait_for
 from tests.toy_broker import ToyCodec, ToyMaster, toy_instrument, toy_stream
 
-from sangam.brokers.contract import Ctx, Endpoint, Session
+from sangam.brokers.contract import BooksChanged, Ctx, Endpoint, Session
 from sangam.feed import feed as feed_module
 from sangam.feed.pool import Caps
 from sangam.feed.port import Granted, Pending, Refused
@@ -21,6 +22,7 @@ from sangam.model.calendar import Calendar, Holiday
 from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import AccountState, Exchange, Mode
 from sangam.model.instrument import Level
+from sangam.model.order import OrderUpdate
 from sangam.transport.socket import Timing
 
 MONDAY = datetime(2026, 8, 3, 10, 0, tzinfo=IST)
@@ -407,16 +409,31 @@ async def test_a_smaller_limit_moves_what_fits_and_refuses_the_rest() -> None:
         await rig.hears(wants[2], 6.0)
 
 
-async def test_an_order_update_reaches_the_sink_in_unified_words() -> None:
-    async with feed_rig(toy_stream(opens="with_session")) as rig:
+async def test_what_a_stream_tells_of_orders_reaches_the_listener() -> None:
+    async with feed_rig(toy_stream(opens="with_session", orders=True)) as rig:
+        heard: list[tuple[str, OrderUpdate | BooksChanged]] = []
+        rig.feed.on_order(lambda account, news: heard.append((account, news)))
         await rig.login()
-        await rig.state(AccountState.LIVE)
-        order = {"order_id": "1", "brsymbol": "SBIN-TOY", "brexchange": "NSE", "action": "BUY", "quantity": 5}
-        await rig.server.tell({"order": {**order, "status": "open"}})
-        await wait_for(lambda: rig.ears.orders)
-        account, message = rig.ears.orders[0]
-        assert account == ACCOUNT
-        assert (message["type"], message["symbol"], message["order_status"]) == ("order_update", "SBIN", "open")
+        await wait_for(lambda: heard == [(ACCOUNT, BooksChanged())], what="the books' first reading")
+        order = an_update()
+        await rig.server.tell({"order": to_builtins(order)})
+        await wait_for(lambda: len(heard) == 2, what="the order")
+        assert heard[1] == (ACCOUNT, order)
+        await rig.server.drop()
+        await wait_for(lambda: heard[2:] == [(ACCOUNT, BooksChanged())], what="a reading after the reconnect")
+
+
+async def test_a_listener_that_fails_costs_no_stream(caplog: pytest.LogCaptureFixture) -> None:
+    async with feed_rig(toy_stream(opens="with_session", orders=True)) as rig:
+
+        def fails(account: str, news: OrderUpdate | BooksChanged) -> None:
+            raise RuntimeError("broken")
+
+        rig.feed.on_order(fails)
+        await rig.login()
+        await wait_for(lambda: "news of an order were not taken" in caplog.text, what="the log")
+        await rig.streaming("SBIN")
+        assert rig.health.reconnects == 0
 
 
 async def test_a_stream_that_opens_with_the_session_stays_without_wants() -> None:

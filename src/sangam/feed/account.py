@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from sangam.brokers.contract import BrokerSpec, Event, LimitChanged, Operation, Refusal, Session, Stream
+from sangam.brokers.contract import BooksChanged, BrokerSpec, Event, LimitChanged, Operation, Refusal, Session, Stream
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import AccountState, Exchange, Mode
@@ -19,14 +19,13 @@ from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Instrument, Level, split_depth_suffix
 from sangam.model.market import Key
-from sangam.model.order import OrderNews, OrderUpdate
+from sangam.model.order import OrderUpdate
 from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Connection, Owner, SocketState, Timing
 
 from .assess import LiveShare, offered, use, worst
 from .carriage import Carriage
-from .order_news import order_message
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
 from .publisher import Tally, patcher, payload
@@ -38,6 +37,11 @@ log = logging.getLogger("sangam.feed")
 _CALM = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET, AccountState.CONNECTING, AccountState.NO_SESSION})
 _SHOWABLE = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET})
 _ENDED = frozenset({AccountState.AUTH_EXPIRED, AccountState.REPLACED})
+
+
+OrderListener = Callable[[str, OrderUpdate | BooksChanged], object]
+"""Hears what an account's streams tell of its orders; BooksChanged also when a stream of orders came up, since nobody
+knows what it missed."""
 
 
 class Master(Protocol):
@@ -67,6 +71,7 @@ class FeedTools:
     timing: Timing
     caps: Caps
     numbers: "itertools.count[int]"
+    ordered: OrderListener = lambda account, news: None
     traced: dict[tuple[str, str], Tell] = field(default_factory=dict)
     watched: dict[tuple[str, str, str], Watch] = field(default_factory=dict)
     published: Histogram = field(default_factory=lambda: Histogram(STAGE_BOUNDS))
@@ -332,9 +337,8 @@ class AccountFeed:
         def told(event: Event) -> None:
             carriage = self._carriage
             match event:
-                case OrderUpdate():
-                    message = order_message(event, self.account, self.master)
-                    self._tools.sink.order(OrderNews(0, self.account.id, b"", message))
+                case OrderUpdate() | BooksChanged():
+                    self._tools.ordered(self.account.id, event)
                 case Refusal() if carriage is not None:
                     if (line := carriage.line(stream, event.key)) is not None:
                         self._refuse_line(line, Refused(event.reason))
@@ -361,6 +365,8 @@ class AccountFeed:
         if connection.state is SocketState.LIVE:
             before = self._lives.get(connection)
             self._lives[connection] = connection.reconnects
+            if before != connection.reconnects and connection.stream.carries.orders:
+                self._tools.ordered(self.account.id, BooksChanged())
             if before not in (None, connection.reconnects) and self._carriage is not None:
                 # Up again, and updates may have been missed: a new epoch for all that this socket carries.
                 for line in self._carriage.lines_on(connection):

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sangam.brokers.contract import BrokerSpec, Operation, Session
+from sangam.brokers.contract import BooksChanged, BrokerSpec, Operation, Session
 from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState, Mode
@@ -14,11 +14,12 @@ from sangam.model.errors import InvalidInput
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo
 from sangam.model.instrument import Level
+from sangam.model.order import OrderUpdate
 from sangam.prices.last import Last
 from sangam.prices.prices import Prices
 from sangam.transport.socket import Timing
 
-from .account import AccountFeed, FeedTools, Master
+from .account import AccountFeed, FeedTools, Master, OrderListener
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
 from .trace import Tell, Watch
@@ -57,10 +58,23 @@ class Feed:
         self._traced: dict[tuple[str, str], Tell] = {}
         self._watched: dict[tuple[str, str, str], Watch] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._order_listener: OrderListener | None = None
 
     def attach(self, sink: Sink) -> None:
         """Who is told. Comes before the first account, since feed and gateway need each other."""
         self._sink = sink
+
+    def on_order(self, listener: OrderListener) -> None:
+        """Who hears what streams tell of orders."""
+        self._order_listener = listener
+
+    def _ordered(self, account: str, news: OrderUpdate | BooksChanged) -> None:
+        if self._order_listener is None:
+            return
+        try:
+            self._order_listener(account, news)
+        except Exception:
+            log.exception("%s: news of an order were not taken", account)
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
@@ -96,6 +110,7 @@ class Feed:
                 timing=self._timing,
                 caps=self._caps,
                 numbers=self._numbers,
+                ordered=self._ordered,
                 traced=self._traced,
                 watched=self._watched,
                 published=self.published,

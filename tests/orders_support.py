@@ -1,0 +1,111 @@
+"""Orders for tests of the order side: one order, and a journal that keeps everything in memory."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from msgspec.structs import replace
+
+from sangam.model.enums import Action, Exchange, PriceType, Product
+from sangam.model.order import Order, OrderNews, OrderState, OrderUpdate, TradingMode
+from sangam.orders.journal import EventKind
+
+ACCOUNT = "u-toy"
+NOW_MS = 1_764_129_600_000
+"""26 November 2025, 09:30 IST."""
+
+
+def an_order(**changes: Any) -> Order:
+    """An order of ours that was sent a moment ago."""
+    values: dict[str, Any] = {
+        "id": "L-AAAAAAAAAA",
+        "account": ACCOUNT,
+        "user": "u",
+        "broker": "toy",
+        "mode": TradingMode.LIVE,
+        "symbol": "SBIN",
+        "exchange": Exchange.NSE,
+        "action": Action.BUY,
+        "quantity": 10,
+        "price_type": PriceType.LIMIT,
+        "product": Product.MIS,
+        "price": Decimal("625.5"),
+        "state": OrderState.SENT,
+        "created_at": NOW_MS,
+        "sent_at": NOW_MS,
+        "updated_at": NOW_MS,
+    }
+    return Order(**values | changes)
+
+
+def an_update(status: str = "open", **changes: Any) -> OrderUpdate:
+    """What the broker tells of that order."""
+    values: Mapping[str, Any] = {
+        "order_id": "1001",
+        "brsymbol": "SBIN-TOY",
+        "brexchange": "NSE",
+        "action": "BUY",
+        "quantity": 10,
+        "status": status,
+        "product": "MIS",
+        "price_type": "LIMIT",
+        "price": 625.5,
+        "tag": "AAAAAAAAAA",
+        "timestamp": NOW_MS + 1000,
+    }
+    return OrderUpdate(**{**values, **changes})
+
+
+class MemoryJournal:
+    """The part of `orders.journal.Journal` that news need. `held` keeps writes waiting until `commit`."""
+
+    def __init__(self, *orders: Order) -> None:
+        self.orders = {order.id: order for order in orders}
+        self.events: list[tuple[EventKind, Order]] = []
+        self.news: list[OrderNews] = []
+        self.held = False
+        self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def kinds(self) -> list[EventKind]:
+        return [kind for kind, _ in self.events]
+
+    def commit(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            future.set_result(None)
+
+    def get(self, id: str) -> Order | None:
+        return self.orders.get(id)
+
+    def by_order_id(self, account: str, order_id: str) -> Order | None:
+        return next((o for o in self.of(account) if order_id and o.order_id == order_id), None)
+
+    def by_tag(self, account: str, tag: str) -> Order | None:
+        return next((o for o in self.of(account) if tag.startswith(o.our_tag)), None)
+
+    def of(self, account: str) -> list[Order]:
+        return [order for order in self.orders.values() if order.account == account]
+
+    def unsettled(self, account: str) -> list[Order]:
+        return [order for order in self.of(account) if not order.state.is_final]
+
+    def put(self, order: Order, **changes: Any) -> Order:
+        """Change an order behind everybody's back."""
+        self.orders[order.id] = changed = replace(order, **changes)
+        return changed
+
+    def save(
+        self, order: Order, kind: EventKind, news: Callable[[int], OrderNews] | None = None
+    ) -> asyncio.Future[None]:
+        self.orders[order.id] = order
+        self.events.append((kind, order))
+        if news is not None:
+            self.news.append(news(len(self.events)))
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.held:
+            self._waiting.append(future)
+        else:
+            future.set_result(None)
+        return future
