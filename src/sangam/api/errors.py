@@ -53,6 +53,8 @@ class ErrorCode(StrEnum):
 
 INVALID_KEY = "Invalid openalgo apikey"
 TOO_FAST = "Rate limit exceeded. Please slow down your requests."
+DOUBT = "Outcome unknown, do not repeat"
+NOTHING_SENT = "Nothing was sent."
 RETRY_AFTER = 1
 """Seconds after which to ask again where a broker's limit was met."""
 
@@ -134,4 +136,14 @@ def from_house(error: SangamError, broker: str = "") -> ApiError:
     extra: dict[str, Any] = {"broker": broker} if broker else {}
     if status == 429:
         extra["retry_after"] = RETRY_AFTER
-    return ApiError(status, code, INVALID_KEY if isinstance(error, AuthError) else str(error), **extra)
+    return ApiError(status, code, text_of(error), **extra)
+
+
+def text_of(error: SangamError) -> str:
+    """What a client reads. It says of every write in doubt that it is not to be repeated."""
+    if isinstance(error, AuthError):
+        return INVALID_KEY
+    text = str(error)
+    if isinstance(error, InDoubt) and DOUBT.casefold() not in text.casefold():
+        return f"{DOUBT}. {text}"
+    return text

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from fastapi import Request
 
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, SangamError, SymbolNotFound
 from sangam.model.identity import AccountInfo, Identity
+from sangam.orders.ports import Caller, Desk
 
 from .deps import ApiDeps
-from .errors import INVALID_KEY, TOO_FAST, ApiError, ErrorCode, from_house
+from .errors import INVALID_KEY, NOTHING_SENT, TOO_FAST, ApiError, ErrorCode, from_house
 from .limits import RateLimit
 from .requests import Keyed
+
+Paced = Literal["orders", "smart"]
+"""Order requests with a rate of their own."""
 
 
 class Gate:
@@ -20,6 +25,10 @@ class Gate:
         self._authenticate = deps.authenticate
         self._limit = RateLimit(deps.rate_limit, deps.clock)
         self._greeks = RateLimit(deps.greeks_rate_limit, deps.clock, 60.0)
+        self._paced: dict[Paced, RateLimit] = {
+            "orders": RateLimit(deps.order_rate_limit, deps.clock),
+            "smart": RateLimit(deps.smart_order_rate_limit, deps.clock),
+        }
 
     def identity(self, api_key: str, scope: Scope | None, request: Request) -> Identity:
         """Wrong keys are limited by address, right ones by themselves."""
@@ -43,16 +52,38 @@ class Gate:
         if greeks:
             _count(self._greeks, identity.key_id)
         name = wanted.account or wanted.broker
-        account = identity.account(name)
-        if account is None and name:
-            raise ApiError(404, ErrorCode.INVALID_INPUT, f"You have no account '{name}'.")
-        if account is None:
-            raise ApiError(403, ErrorCode.INVALID_TOKEN, "No broker account yet. Add one: sangam account add BROKER")
-        return account
+        return _existing(identity.account(name), name)
+
+    def caller(
+        self, desk: Desk, wanted: Keyed, request: Request, *, write: bool = False, paced: Paced | None = None
+    ) -> Caller:
+        """On whose behalf a request about orders is made. A refusal says that nothing was sent where it might have."""
+        try:
+            identity = self.identity(wanted.apikey, Scope.ORDERS_WRITE if write else Scope.ORDERS_READ, request)
+            if paced:
+                _count(self._paced[paced], identity.key_id)
+        except ApiError as error:
+            if write and error.code is ErrorCode.RATE_LIMITED:
+                error.message = f"{error.message} {NOTHING_SENT}"
+            raise
+        name = wanted.account or wanted.broker
+        _existing(identity.account(name) if name else identity.order_account, name)
+        try:
+            return desk.caller(identity, name)
+        except SangamError as error:
+            raise from_house(error) from error
 
     def stranger(self, request: Request) -> None:
         """Count a request that needs no key by its address."""
         _count(self._limit, request.client.host if request.client else "")
+
+
+def _existing(account: AccountInfo | None, name: str | None) -> AccountInfo:
+    if account is None and name:
+        raise ApiError(404, ErrorCode.INVALID_INPUT, f"You have no account '{name}'.")
+    if account is None:
+        raise ApiError(403, ErrorCode.INVALID_TOKEN, "No broker account yet. Add one: sangam account add BROKER")
+    return account
 
 
 def _count(limit: RateLimit, caller: str) -> None:

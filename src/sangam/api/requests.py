@@ -38,11 +38,11 @@ ExpiryText = Annotated[str, Field(max_length=16, examples=["28OCT25"])]
 Derivatives = Literal["NFO", "BFO", "MCX", "CDS", "NCO", "BCD", "NCDEX", "CRYPTO"]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
 
-class Keyed(_Body):
+class Keyed(Body):
     """`account` (an id) or `broker` names another of the key's user's accounts than its data account."""
 
     apikey: str = Field(min_length=1, max_length=256, description="The API key")
@@ -50,7 +50,7 @@ class Keyed(_Body):
     broker: str | None = Field(default=None, max_length=32, description="Another account of yours, by its broker")
 
 
-class Pair(_Body):
+class Pair(Body):
     symbol: Symbol
     exchange: Exchange = Field(examples=["NSE"])
 
@@ -123,15 +123,17 @@ class ManyGreeks(GreeksTerms):
     symbols: list[GreeksOf] = Field(min_length=1, max_length=MAX_GREEKS)
 
 
-class Year(_Body):
+class Year(Body):
     year: Annotated[Whole, Field(ge=2020, le=2050)] | None = None
 
 
-class OnDay(_Body):
+class OnDay(Body):
     date: Day
 
 
 _WORDS = {
+    "optionsorder": "Validation error",
+    "optionsmultiorder": "Validation error",
     "optionsymbol": "Validation error",
     "optionchain": "Validation error",
     "syntheticfuture": "Validation error",
@@ -139,6 +141,15 @@ _WORDS = {
     "multioptiongreeks": "Validation failed",
 }
 """These answer with `errors` beside such a message; all others have the complaints as their message."""
+
+_TEXTS = frozenset(
+    (
+        "placeorder", "placesmartorder", "modifyorder", "cancelorder", "cancelallorder", "closeposition", "basketorder",
+        "splitorder", "placegttorder", "modifygttorder", "cancelgttorder", "orderstatus", "openposition", "margin",
+        "analyzer", "toggle",
+    )
+)  # fmt: skip
+"""Paths whose message is a text: the complaints written out."""
 
 
 def explain(path: str, faults: Sequence[Mapping[str, Any]]) -> ApiError:
@@ -159,7 +170,10 @@ def explain(path: str, faults: Sequence[Mapping[str, Any]]) -> ApiError:
         for name in parents:
             inside = inside.setdefault(name, {})
         inside.setdefault(last, []).append(_complaint(fault))
-    word = _WORDS.get(path.rstrip("/").rpartition("/")[2])
+    name = path.rstrip("/").rpartition("/")[2]
+    if name in _TEXTS:
+        return ApiError(400, ErrorCode.INVALID_INPUT, str(fields))
+    word = _WORDS.get(name)
     if word is None:
         return ApiError(400, ErrorCode.INVALID_INPUT, fields)
     return ApiError(400, ErrorCode.INVALID_INPUT, word, errors=fields)
@@ -184,6 +198,7 @@ _COMPLAINTS = {
     "too_short": "Shorter than minimum length {min_length}.",
     "too_long": "Longer than maximum length {max_length}.",
     "model_attributes_type": "Invalid input type.",
+    "greater_than": "Must be greater than {gt}.",
     "greater_than_equal": "Must be greater than or equal to {ge}.",
     "less_than_equal": "Must be less than or equal to {le}.",
     "date_from_datetime_parsing": "Not a valid date.",

@@ -10,8 +10,24 @@ from fastapi.responses import Response
 
 from sangam.model.enums import Scope
 from sangam.model.errors import SangamError
+from sangam.orders.composites import Composites
 
-from . import accounts, candles, chain, days, greeks, market, options, symbols
+from . import (
+    accounts,
+    analyzer,
+    books,
+    candles,
+    chain,
+    composites,
+    days,
+    greeks,
+    gtt,
+    market,
+    option_orders,
+    options,
+    orders,
+    symbols,
+)
 from .deps import ApiDeps
 from .errors import CompactJson, from_house, success
 from .gate import Gate
@@ -64,4 +80,12 @@ def make_router(deps: ApiDeps, metrics: Metrics) -> APIRouter:
 
     for room in (accounts, market, candles, symbols, options, chain, greeks, days):
         router.routes += room.make_router(deps, gate).routes
+    if deps.desk is not None:
+        made_of = Composites(deps.desk)
+        router.routes += orders.make_router(deps, gate, deps.desk, made_of).routes
+        router.routes += composites.make_router(gate, deps.desk, made_of).routes
+        router.routes += option_orders.make_router(deps, gate, deps.desk, made_of).routes
+        router.routes += books.make_router(deps, gate, deps.desk).routes
+        router.routes += gtt.make_router(gate, deps.desk).routes
+        router.routes += analyzer.make_router(deps, gate, deps.desk).routes
     return router

@@ -1,7 +1,7 @@
 """Large answers in pieces and long work in turns, so that the loop never waits for one request."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -39,3 +39,17 @@ async def threaded(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Each piece is made in a thread."""
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
         yield piece
+
+
+async def encoded(items: Iterable[T], row: Callable[[T], Any], at_once: int = 50) -> msgspec.Raw:
+    """A JSON list of many rows for a larger answer, made in turns."""
+    pieces = []
+    batch: list[Any] = []
+    async for item in in_turns(items, at_once):
+        batch.append(row(item))
+        if len(batch) == at_once:
+            pieces.append(msgspec.json.encode(batch)[1:-1])
+            batch = []
+    if batch:
+        pieces.append(msgspec.json.encode(batch)[1:-1])
+    return msgspec.Raw(b"[" + b",".join(pieces) + b"]")
