@@ -181,7 +181,7 @@ class TestTerms:
             sent_price=Decimal("631.75"),
         )
         after = merge(order, an_update(price=631.75))
-        assert (after.price_type, after.price, after.sent_price) == (PriceType.MARKET, 0, Decimal("631.75"))
+        assert (after.price_type, after.price, after.sent_price) == (PriceType.MARKET, Decimal(0), Decimal("631.75"))
         changed = merge(after, an_update(price=632.0, timestamp=NOW_MS + 9000))
         assert (changed.price_type, changed.price) == (PriceType.LIMIT, Decimal("632.0"))
         assert (changed.sent_price, changed.conversion) == (None, "")

@@ -26,8 +26,12 @@ class Telling:
 
     def put(self, news: Sequence[OrderNews], durable: asyncio.Future[None]) -> None:
         """Tell these as soon as `durable` is done."""
-        self._queue.append(_Entry(news, durable, durable.get_loop().time() + self._patience))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience
+        self._queue.append(_Entry(news, durable, deadline))
         durable.add_done_callback(self._flush)
+        if self._timer is None:
+            self._timer = loop.call_at(deadline, self._flush)
 
     def close(self) -> None:
         """Tell what still waits; nothing is left behind."""

@@ -155,8 +155,8 @@ class Updates:
         waiting = self._waiters.get(id, [])
         if done in waiting:
             waiting.remove(done)
-        if not waiting:
-            self._waiters.pop(id, None)
+            if not waiting:
+                del self._waiters[id]
 
     # --- whose news ---------------------------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class Updates:
 
     def _settled(self, before: Order, after: Order) -> None:
         if after.state not in states.UNSETTLED:
-            for future in list(self._waiters.get(after.id, ())):
+            for future in self._waiters.pop(after.id, ()):
                 if not future.done():
                     future.set_result(after)
         if before.state in _IN_FLIGHT and after.state not in _IN_FLIGHT:
