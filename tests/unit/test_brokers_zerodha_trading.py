@@ -130,13 +130,6 @@ def test_each_price_type_has_its_terms(price_type: PriceType, terms: dict[str, s
     assert modified == {**terms, "validity": "IOC", "quantity": 10}
 
 
-def test_converted_terms_are_those_that_go_out() -> None:
-    order = msgspec.structs.replace(
-        ORDER, price_type=PriceType.MARKET, sent_price_type=PriceType.LIMIT, sent_price=Decimal("1530.5")
-    )
-    assert form_of(placed(order)).items() >= {"order_type": "LIMIT", "price": "1530.5"}.items()
-
-
 @given(st.decimals(min_value=Decimal("0.0001"), max_value=Decimal(10**9), places=4))
 def test_prices_are_exact_and_without_exponent(price: Decimal) -> None:
     for written in (price, price.normalize()):

@@ -30,15 +30,13 @@ class _Taken(msgspec.Struct):
 def _place(order: Order, instrument: Instrument, session: Session, ctx: Ctx) -> Operation[Accepted]:
     """An order id means that Kite took the order into its books; what the exchange makes of it comes as news."""
     own = "".join(letter for letter in order.tag if letter.isascii() and letter.isalnum())
-    price_type = order.sent_price_type or order.price_type
-    price = order.price if order.sent_price is None else order.sent_price
     form: dict[str, str | int] = {
         "exchange": instrument.brexchange,
         "tradingsymbol": instrument.brsymbol,
         "transaction_type": order.action.value,
         "quantity": order.quantity,
         "product": order.product.value,
-        **_terms(price_type, price, order.trigger_price),
+        **_terms(order.price_type, order.price, order.trigger_price),
         "validity": order.validity.value,
         "tag": (order.our_tag + own)[:TAG_LENGTH],
     }
