@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
@@ -37,6 +38,8 @@ class Hub:
         self._followers: dict[tuple[str, str], dict[Outbox, None]] = {}
         self._orders_seen: OrderedDict[tuple[str, str, str, int], None] = OrderedDict()
         self._order_events = 0
+        self._max_held = settings.max_backlog_events
+        self._tasks: set[asyncio.Task[None]] = set()
         self._traced: dict[tuple[str, str], Tell] = {}
 
     # What the feed tells
@@ -64,20 +67,30 @@ class Hub:
             self.delivery.send(followers, protocol.feed_state(health))
 
     def order(self, news: OrderNews) -> None:
-        """A state that is told twice (pushed and polled, say) is passed on once. Nobody listens: nothing is done."""
+        """Every event to those who asked for events. Of the updates of the known protocol, a state that is told twice
+        (pushed and polled, say) is passed on once. Nobody listens: nothing is done."""
+        for outbox in self._followers.get(("held", news.account), ()):
+            outbox.held.append(news)
+            if len(outbox.held) > self._max_held:
+                self._timers.call_soon(partial(outbox.owner.cut, "too many order events waiting"))
+        if news.event and (followers := self._followers.get(("events", news.account))):
+            self._order_events += 1
+            self.delivery.send(followers, news.event)
         followers = self._followers.get(("orders", news.account))
-        if not followers:
-            return
+        if followers and news.update and self._is_fresh(news):
+            self._order_events += 1
+            self.delivery.send(followers, news.update)
+
+    def _is_fresh(self, news: OrderNews) -> bool:
         identity = protocol.order_identity(news.update)
         if identity is not None:
             seen = (news.account, *identity)
             if seen in self._orders_seen:
-                return
+                return False
             self._orders_seen[seen] = None
             if len(self._orders_seen) > _REMEMBERED_ORDERS:
                 self._orders_seen.popitem(last=False)
-        self._order_events += 1
-        self.delivery.send(followers, news.update)
+        return True
 
     # What sessions ask
 
@@ -125,7 +138,7 @@ class Hub:
         self.delivery.send((outbox,), message)
 
     def follow(self, outbox: Outbox, kind: str, account: str) -> None:
-        """Hear an account's ``orders`` or ``state``."""
+        """Hear an account's ``state``, its ``events`` or ``orders``, or have news of its orders ``held``."""
         self._followers.setdefault((kind, account), {})[outbox] = None
 
     def unfollow(self, outbox: Outbox, kind: str, account: str) -> None:
@@ -134,6 +147,11 @@ class Hub:
             followers.pop(outbox, None)
             if not followers:
                 del self._followers[kind, account]
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Hold on to a task until it is done: its session may end before."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def metrics(self) -> dict[str, int]:
         delivery = self.delivery

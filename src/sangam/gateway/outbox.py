@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from sangam.model.order import OrderNews
+
 from . import protocol
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ class Outbox:
     """What the hub knows of a client. `lanes` are its subscriptions, `signature` the XOR of their tags.
 
     Data goes through `cohort` or, while the client is slow, through `backlog`. Other messages that must wait for the
-    cohort's next write, to keep their place behind data already due, wait in `direct`."""
+    cohort's next write, to keep their place behind data already due, wait in `direct`. `held` are news of orders for a
+    client that is still told what it missed."""
 
     __slots__ = (
         "announces",
@@ -37,6 +40,7 @@ class Outbox:
         "cohort",
         "conflated",
         "direct",
+        "held",
         "lanes",
         "owner",
         "paused_at",
@@ -53,6 +57,7 @@ class Outbox:
         self.cohort: Cohort | None = None
         self.backlog: Backlog | None = None
         self.direct: list[bytes] = []
+        self.held: list[OrderNews] = []
         self.paused_at: float | None = None
         self.announces = False
         self.conflated = 0

@@ -1,5 +1,6 @@
 """The client protocol without I/O: what a frame asks, and what is answered (docs/websocket.md)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -7,17 +8,20 @@ import msgspec
 
 from sangam.feed.port import AccountHealth, Dialect
 from sangam.model.enums import INTERVALS_MS, Mode
-from sangam.model.errors import InvalidInput
+from sangam.model.errors import InvalidInput, SangamError
+from sangam.orders.actions import SCOPES
 
 Fields = Mapping[str, Any]
 
-FEATURES = frozenset({"conflated", "refusals", "feed_state"})
+FEATURES = frozenset({"conflated", "refusals", "feed_state", "order_events"})
 """Message types that official clients do not know; a socket gets those it lists when it authenticates."""
 
 _ALIASES = {"auth": "authenticate", "authentication": "authenticate", "subscription": "subscribe"}
 _MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "depth": Mode.DEPTH}
 _MODES |= {"1": Mode.LTP, "2": Mode.QUOTE, "3": Mode.DEPTH, "4": Mode.DEPTH}
 _DEFAULT_DEPTH = 5
+
+_names_action = re.compile(rb'"(?:%s)"' % "|".join(SCOPES).encode()).search
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -81,6 +85,17 @@ def decode(data: bytes) -> Message | None:
     if not isinstance(action, str):
         raise invalid_action(action)
     return Message(_ALIASES.get(action, action), fields)
+
+
+def order_action(data: bytes) -> Message | None:
+    """The order action in a frame; None for any other frame, damaged ones included. A glance tells most of them."""
+    if _names_action(data) is None:
+        return None
+    try:
+        read = decode(data)
+    except Reject:
+        return None
+    return read if read is not None and read.action in SCOPES else None
 
 
 def invalid_action(action: object) -> Reject:
@@ -149,6 +164,17 @@ def parse_unsubscribe(fields: Fields) -> list[Entry]:
     return entries
 
 
+def parse_since(fields: Fields) -> int | None:
+    """The number of the last event that the client saw, None for one that wants to hear from now on."""
+    value = fields.get("since")
+    if value is None:
+        return None
+    text = str(value).strip()
+    if isinstance(value, bool) or not isinstance(value, int | str) or not text.isdecimal() or len(text) > 18:
+        raise Reject("INVALID_PARAMETERS", f"since must be the number of an event, not {_shown(value)}")
+    return int(text)
+
+
 def parse_account(fields: Fields) -> str | None:
     """The account a request names by id or broker, None for the key's data account."""
     name = fields.get("account") or fields.get("broker")
@@ -175,6 +201,10 @@ def flat(fields: Fields | None = None, /, **values: object) -> bytes:
 
 def error(code: str, text: str, fields: Fields | None = None, /, **values: object) -> bytes:
     return _encode({"status": "error", "code": code, "message": text, **values, **_request_id(fields)})
+
+
+def internal_error() -> SangamError:
+    return Reject("SERVER_ERROR", "Internal error; the server's log has the details")
 
 
 def order_identity(data: bytes) -> tuple[str, str, int] | None:

@@ -29,6 +29,7 @@ from sangam.model.clock import Clock, SystemClock
 from sangam.model.errors import AuthError
 from sangam.model.histogram import Histogram
 from sangam.model.identity import Identity
+from sangam.orders.ports import Actions
 
 from .hub import Hub
 from .session import Services, Session
@@ -74,6 +75,10 @@ class Gateway:
         self._sweep_handle: asyncio.TimerHandle | None = None
         self._deserted = asyncio.Event()
         self._connected_ever = 0
+
+    def attach_orders(self, orders: Actions) -> None:
+        """From now on clients may act on orders and resume their events."""
+        self.services.orders = orders
 
     @property
     def clients(self) -> int:

@@ -1,5 +1,6 @@
 """One client's conversation: who it is, what it asks, what it is answered. It does no I/O: it is handed messages and
-answers through the hub. A client's messages are handled strictly in order, long ones in slices."""
+answers through the hub. A client's messages are handled strictly in order, long ones in slices; only order actions are
+begun as they come and answered when they are done."""
 
 from __future__ import annotations
 
@@ -15,12 +16,17 @@ from sangam.feed.port import AccountHealth, Dialect, FeedPort
 from sangam.feed.trace import Tell
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState, Scope
-from sangam.model.errors import AuthError
+from sangam.model.errors import AuthError, SangamError
 from sangam.model.identity import AccountInfo, Identity
+from sangam.orders.actions import SCOPES
+from sangam.orders.failure import ActionFailed, told
+from sangam.orders.ports import Actions
 
 from . import protocol
+from .errands import Errands
 from .hub import Hub
 from .lanes import Lane
+from .listening import EVENTS, UPDATES, OrderListening
 from .outbox import Outbox
 from .protocol import Credentials, Fields, Reject
 from .settings import Close, GatewaySettings
@@ -31,6 +37,7 @@ from .trace import tell_received, traced_write
 log = logging.getLogger("sangam.gateway")
 
 _DONE = object()
+_AUTHENTICATES = b'"auth'
 _CONNECTED = frozenset({AccountState.LIVE, AccountState.STALE, AccountState.CLOSED_MARKET})
 
 
@@ -50,9 +57,10 @@ class Wire(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Services:
-    """What all sessions share. `authenticate` raises `AuthError`; `traced` are the keys whose clients are traced."""
+    """What all sessions share. `authenticate` raises `AuthError`; `traced` are the keys whose clients are traced;
+    `orders` is None while orders are not served (yet)."""
 
     feed: FeedPort
     hub: Hub
@@ -61,6 +69,7 @@ class Services:
     settings: GatewaySettings
     clock: Clock
     traced: dict[str, Tell] = field(default_factory=dict)
+    orders: Actions | None = None
 
 
 class Session:
@@ -74,7 +83,6 @@ class Session:
         self._wire = wire
         self._dialect = dialect
         self._features: frozenset[str] = frozenset()
-        self._hears_orders = False
         self._former_defaults: dict[str, None] = {}
         self._deaf = False
         self._tell: Tell | None = None
@@ -82,7 +90,10 @@ class Session:
         self._waiting = 0
         self._pump: Generator[None, None, None] | None = None
         self._throttle = Throttle(services.settings, services.clock.monotonic())
+        self._changing = 0
         self._hub.enter(self.outbox)
+        self._errands = Errands(self._hub, self.outbox, services.settings)
+        self._listening = OrderListening(self._hub, self.outbox)
         self._subscriptions = Subscriptions(services.feed, self._hub, self.outbox, services.settings.max_subscriptions)
 
     def receive(self, data: bytes) -> None:
@@ -94,8 +105,10 @@ class Session:
         settings = self._services.settings
         verdict = self._throttle.judge(self._services.clock.monotonic(), self.identity is not None)
         if verdict is Verdict.TAKE and self._waiting <= settings.max_waiting:
-            self._waiting += len(data)
-            self._enqueue(data)
+            if not self._overtakes(data):
+                self._waiting += len(data)
+                self._changing += _AUTHENTICATES in data
+                self._enqueue(data)
         elif verdict is Verdict.REFUSE:
             rate = settings.message_rate
             self._send(protocol.error("RATE_LIMITED", f"More than {rate} messages per second: this one was not read"))
@@ -111,7 +124,6 @@ class Session:
         for account in former.accounts:
             if account.id not in {each.id for each in identity.accounts}:
                 self._hub.unfollow(self.outbox, "state", account.id)
-                self._hub.unfollow(self.outbox, "orders", account.id)
         self._change(identity)
         self._follow(identity)
 
@@ -136,9 +148,20 @@ class Session:
         """The client is gone, or is about to be closed (`flush`: what is due to it is written first)."""
         self._deaf = True
         self._inbox.clear()
+        self._listening.stop()
         self._subscriptions.end(flush)
         if self._pump is not None:
             self._pump.close()
+
+    def _overtakes(self, data: bytes) -> bool:
+        """Order actions wait for nothing but an `authenticate` that came before them."""
+        if self.identity is None or self._changing:
+            return False
+        message = protocol.order_action(data)
+        if message is None:
+            return False
+        self._act(message.action, message.fields)
+        return True
 
     def _enqueue(self, item: bytes | Callable[[], None]) -> None:
         self._inbox.append(item)
@@ -157,6 +180,7 @@ class Session:
             else:
                 self._waiting -= len(item)
                 yield from self._handle(item)
+                self._changing -= _AUTHENTICATES in item
         self._pump = None
 
     def _handle(self, data: bytes) -> Iterator[None]:
@@ -173,6 +197,9 @@ class Session:
             if message is None or message.action == "pong":
                 return
             fields = message.fields
+            if message.action in SCOPES:
+                self._act(message.action, fields)
+                return
             handler = _HANDLERS.get(message.action)
             if handler is None:
                 raise protocol.invalid_action(message.action)
@@ -216,10 +243,11 @@ class Session:
                 self._former_defaults.clear()
             for account in former.accounts:
                 self._hub.unfollow(self.outbox, "state", account.id)
-                self._hub.unfollow(self.outbox, "orders", account.id)
-            self._hears_orders &= same_user and identity.may(Scope.ORDERS_READ)
+            if not same_user or not identity.may(Scope.ORDERS_READ):
+                self._listening.stop("another API key took this socket")
         self._change(identity)
         self._features = credentials.features
+        self._listening.kind = EVENTS if "order_events" in self._features else UPDATES
         self._dialect = credentials.dialect or self._dialect
         self.outbox.announces = "conflated" in self._features
         self._follow(identity)
@@ -252,8 +280,7 @@ class Session:
         for account in identity.accounts:
             if "feed_state" in self._features:
                 self._hub.follow(self.outbox, "state", account.id)
-            if self._hears_orders:
-                self._hub.follow(self.outbox, "orders", account.id)
+        self._listening.renew(identity.accounts)
 
     def _require(self, scope: Scope) -> Identity:
         if self.identity is None:
@@ -309,17 +336,25 @@ class Session:
         else:
             self._send(protocol.error(code, f"{exchange}:{symbol}: {reason}", None, **subject))
 
+    # Orders
+
+    def _act(self, action: str, fields: Fields) -> None:
+        """Not in the order of the requests: whatever is asked of orders is begun at once."""
+        try:
+            self._errands.start(self._services.orders, self._require(SCOPES[action]), action, fields)
+        except SangamError as error:
+            self._send(protocol.message(action, fields, status="error", **told(error)))
+
     def _subscribe_orders(self, fields: Fields) -> None:
-        for account in self._require(Scope.ORDERS_READ).accounts:
-            self._hub.follow(self.outbox, "orders", account.id)
-        self._hears_orders = True
-        done = {"status": "success", "message": "Subscribed to order updates"}
-        self._send(protocol.message("subscribe_orders", fields, **done))
+        identity = self._require(Scope.ORDERS_READ)
+        try:
+            self._listening.subscribe(self._services.orders, identity, fields)
+        except ActionFailed as error:
+            self._send(protocol.message("subscribe_orders", fields, status="error", **error.fields))
 
     def _unsubscribe_orders(self, fields: Fields) -> None:
-        for account in self._require(Scope.ORDERS_READ).accounts:
-            self._hub.unfollow(self.outbox, "orders", account.id)
-        self._hears_orders = False
+        self._require(Scope.ORDERS_READ)
+        self._listening.stop("unsubscribe_orders came")
         done = {"status": "success", "message": "Unsubscribed from order updates"}
         self._send(protocol.message("unsubscribe_orders", fields, **done))
 

@@ -34,6 +34,11 @@ class GatewaySettings:
     max_waiting: int = 4 << 20
     """... as is one that sends more while messages of this size wait to be handled."""
 
+    max_actions: int = 32
+    """Order actions of a client that may be under way at once ..."""
+    reserved_cancels: int = 8
+    """... and how many more may be if they are cancels."""
+
     write_high: int = 256 << 10
     """More unsent bytes than this make a client slow: it gets the latest value per subscription."""
     max_backlog: int = 4 << 20
