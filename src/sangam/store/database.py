@@ -72,7 +72,7 @@ class Database:
         self._engine.dispose()
 
 
-def not_taken(error: SQLAlchemyError) -> StoreError:
+def not_taken(error: Exception) -> StoreError:
     """What is told of a database that takes nothing now."""
     cause = " ".join(str(getattr(error, "orig", None) or error).split())
     return StoreError(

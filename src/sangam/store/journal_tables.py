@@ -9,7 +9,7 @@ metadata = MetaData()
 orders = Table(
     "orders",
     metadata,
-    Column("id", String(16), primary_key=True),
+    Column("id", String(64), primary_key=True),
     Column("account", String(80), nullable=False),
     Column("client_order_id", Text),  # none where the caller gave none
     Column("order_id", Text, nullable=False),
@@ -27,7 +27,7 @@ order_events = Table(
     "order_events",
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
-    Column("order", String(16), nullable=False),
+    Column("order", String(64), nullable=False),
     Column("account", String(80), nullable=False),
     Column("at", BigInteger, nullable=False),
     Column("kind", String(24), nullable=False),
@@ -43,7 +43,7 @@ order_events = Table(
 order_acts = Table(
     "order_acts",
     metadata,
-    Column("id", String(40), primary_key=True),
+    Column("id", String(64), primary_key=True),
     Column("account", String(80), nullable=False),
     Column("client_order_id", Text),
     Column("state", String(20), nullable=False),

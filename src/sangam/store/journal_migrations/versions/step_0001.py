@@ -10,7 +10,7 @@ down_revision = None
 def upgrade() -> None:
     op.create_table(
         "orders",
-        sa.Column("id", sa.String(16), primary_key=True),
+        sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("account", sa.String(80), nullable=False),
         sa.Column("client_order_id", sa.Text),
         sa.Column("order_id", sa.Text, nullable=False),
@@ -26,7 +26,7 @@ def upgrade() -> None:
     op.create_table(
         "order_events",
         sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("order", sa.String(16), nullable=False),
+        sa.Column("order", sa.String(64), nullable=False),
         sa.Column("account", sa.String(80), nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("kind", sa.String(24), nullable=False),
@@ -40,7 +40,7 @@ def upgrade() -> None:
     op.create_index("order_events_by_time", "order_events", ["at"])
     op.create_table(
         "order_acts",
-        sa.Column("id", sa.String(40), primary_key=True),
+        sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("account", sa.String(80), nullable=False),
         sa.Column("client_order_id", sa.Text),
         sa.Column("state", sa.String(20), nullable=False),
