@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from sangam import simulators
 from sangam.brokers import registry
+from sangam.simulators.orders import Snapshot
 
 
 class SimulatorThread:
@@ -39,6 +40,11 @@ class SimulatorThread:
             return function()
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result(30)
+
+    def ledger(self) -> Snapshot:
+        """What its exchange took so far; readable here, whatever goes on there."""
+        snapshot: Snapshot = self.simulator.exchange.ledger.snapshot()
+        return snapshot
 
     def account_options(self) -> list[str]:
         """The `sangam account add` options that point an account at this simulator."""

@@ -11,10 +11,10 @@ from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import Action, InstrumentType, OrderStatus, PriceType
 from sangam.model.enums import Exchange as Code
 from sangam.model.errors import SymbolNotFound
-from sangam.simulators.desk import Refusal
+from sangam.simulators.desk import MAX_MODIFICATIONS, Refusal
 from sangam.simulators.exchange import Exchange
 from sangam.simulators.market import Market
-from sangam.simulators.orders import Kind
+from sangam.simulators.orders import Kind, Validity
 from sangam.simulators.paths import Recorded
 
 MORNING = datetime(2026, 8, 18, 9, 15, tzinfo=IST)
@@ -288,6 +288,71 @@ def test_the_ledger_keeps_each_state_and_its_trades_sum_up() -> None:
     for order in orders:
         history = [entry.order.filled_quantity for entry in ledger.entries if entry.order.order_id == order.order_id]
         assert history == sorted(history)
+
+
+def test_what_an_ioc_order_does_not_get_at_once_is_cancelled() -> None:
+    floor = Floor()
+    best = floor.sbin().book.depth(False, 1)[0]
+    price = floor.sbin().rupees(best.price)
+    order = floor.place(BUY, best.quantity + 10, PriceType.LIMIT, price=price, validity=Validity.IOC)
+    assert (order.status, order.filled_quantity, order.pending_quantity) == ("cancelled", best.quantity, 0)
+    assert floor.sbin().book.best_bid != best.price
+    away = floor.place(BUY, 10, PriceType.LIMIT, price=floor.sbin().rupees(best.price - 50), validity=Validity.IOC)
+    assert (away.status, away.filled_quantity) == ("cancelled", 0)
+
+
+def test_a_modification_may_change_the_type() -> None:
+    floor = Floor()
+    market = floor.sbin()
+    far = market.rupees(market.ltp - 50)
+    order = floor.place(BUY, 10, PriceType.LIMIT, price=far)
+    up = market.rupees(market.ltp + 40)
+    floor.exchange.modify(
+        order.order_id, price_type=PriceType.SL, price=up, trigger_price=market.rupees(market.ltp + 20)
+    )
+    assert order.status == "trigger pending"
+    floor.exchange.modify(order.order_id, price_type=PriceType.LIMIT, price=far)
+    assert order.status == "open"
+    floor.exchange.modify(order.order_id, price_type=PriceType.MARKET)
+    assert (order.status, order.modifications) == ("complete", 3)
+    kinds = [entry.kind for entry in floor.exchange.ledger.history(order.order_id)]
+    assert kinds[:4] == [Kind.PLACED, Kind.MODIFIED, Kind.MODIFIED, Kind.MODIFIED]
+
+
+def test_an_order_is_modified_25_times_at_most() -> None:
+    floor = Floor()
+    market = floor.sbin()
+    order = floor.place(BUY, 10, PriceType.LIMIT, price=market.rupees(market.ltp - 50))
+    for n in range(MAX_MODIFICATIONS):
+        floor.exchange.modify(order.order_id, quantity=20 + n)
+    with pytest.raises(Refusal, match="Maximum allowed"):
+        floor.exchange.modify(order.order_id, quantity=1)
+    assert (order.quantity, order.modifications) == (44, 25)
+
+
+def test_a_held_order_meets_the_market_when_the_next_day_opens() -> None:
+    floor = Floor()
+    market = floor.sbin()
+    held = floor.place(BUY, 10, held=True)
+    changed = floor.place(BUY, 10, PriceType.LIMIT, price=market.rupees(market.lower_circuit), held=True)
+    floor.exchange.modify(changed.order_id, quantity=20)
+    gone = floor.place(BUY, 10, held=True)
+    floor.exchange.cancel(gone.order_id)
+    expiring = floor.exchange.place("ME", "NIFTY18AUG2624400CE", Code.NFO, BUY, 65, held=True)
+    assert (held.status, changed.status, gone.status) == ("open", "open", "cancelled")
+    assert floor.exchange.ledger.trades == []
+    floor.clock.set(MORNING + timedelta(days=1))
+    floor.exchange.step(0.0)
+    assert (held.status, changed.status, gone.status) == ("complete", "open", "cancelled")
+    assert (changed.quantity, changed.pending_quantity, changed.held) == (20, 20, False)
+    assert (expiring.status, expiring.reason) == ("cancelled", "End of day")
+
+
+def test_a_refused_order_is_in_the_ledger() -> None:
+    floor = Floor()
+    order = floor.place(BUY, 10, refusal="no money")
+    assert (order.status, order.reason) == ("rejected", "no money")
+    assert floor.exchange.ledger.trades == []
 
 
 def test_a_new_day_begins_at_six() -> None:

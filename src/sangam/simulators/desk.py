@@ -1,6 +1,6 @@
 """The order desk: clients' orders from their arrival to their end, on the markets of an exchange."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from itertools import count
 
@@ -11,10 +11,12 @@ from sangam.model.enums import Action, OrderStatus, PriceType, Product
 from .book import Resting
 from .listing import Id
 from .market import Market
-from .orders import Kind, Ledger, Order, Trade
+from .orders import Kind, Ledger, Order, Trade, Validity
 
 STOPS = (PriceType.SL, PriceType.SL_M)
 LIMITED = (PriceType.LIMIT, PriceType.SL)
+MAX_MODIFICATIONS = 25
+"""How often one order may be modified."""
 
 
 class Refusal(Exception):
@@ -48,6 +50,12 @@ class Desk:
         trigger_price: float,
         product: Product,
         tag: str,
+        *,
+        validity: Validity = Validity.DAY,
+        variety: str = "",
+        terms: Mapping[str, float | str] | None = None,
+        held: bool = False,
+        refusal: str = "",
     ) -> Order:
         now = self._now_ms()
         order = Order(
@@ -61,33 +69,59 @@ class Desk:
             price=price,
             trigger_price=trigger_price,
             product=product,
+            validity=validity,
             tag=tag,
+            variety=variety,
+            terms=dict(terms or {}),
+            held=held,
             placed=now,
             updated=now,
         )
-        if (reason := _fault(market, order)) is not None:
+        if reason := refusal or _fault(market, order):
             order.status, order.reason = OrderStatus.REJECTED, reason
             self._tell(Kind.REJECTED, order)
             return order
+        if not held and _waits_for_trigger(market, order):
+            order.status = OrderStatus.TRIGGER_PENDING
         self._tell(Kind.PLACED, order)
-        self._admit(market, order)
-        self.settle(market)
+        if not held:
+            self._admit(market, order)
+            self.settle(market)
         return order
 
-    def modify(self, market: Market, order: Order, quantity: int, price: float, trigger_price: float) -> None:
+    def modify(
+        self, market: Market, order: Order, quantity: int, price: float, trigger_price: float, price_type: PriceType
+    ) -> None:
         """Change a waiting order; it goes to the end of its new queue. Raises Refusal and changes nothing."""
-        changed = msgspec.structs.replace(order, quantity=quantity, price=price, trigger_price=trigger_price)
+        changed = msgspec.structs.replace(
+            order, quantity=quantity, price=price, trigger_price=trigger_price, price_type=price_type
+        )
+        if order.modifications >= MAX_MODIFICATIONS:
+            raise Refusal("Maximum allowed order modifications exceeded")
         if quantity <= order.filled_quantity:
             raise Refusal("Quantity must be more than what is filled already")
         if (reason := _fault(market, changed)) is not None:
             raise Refusal(reason)
         self._withdraw(market, order)
+        anew = order.status is OrderStatus.TRIGGER_PENDING or price_type is not order.price_type
         order.quantity, order.price, order.trigger_price = quantity, price, trigger_price
+        order.price_type = price_type
+        order.modifications += 1
+        if anew and not order.held:
+            waits = _waits_for_trigger(market, order)
+            order.status = OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN
         self._tell(Kind.MODIFIED, order)
-        if order.status is OrderStatus.TRIGGER_PENDING:
+        if not order.held:
             self._admit(market, order)
-        else:
-            self._execute(market, order)
+            self.settle(market)
+
+    def release(self, market: Market, order: Order) -> None:
+        """Let a held order into the market."""
+        order.held = False
+        if _waits_for_trigger(market, order):
+            order.status = OrderStatus.TRIGGER_PENDING
+        self._tell(Kind.RELEASED, order)
+        self._admit(market, order)
         self.settle(market)
 
     def cancel(self, market: Market, order: Order, reason: str = "") -> None:
@@ -127,12 +161,10 @@ class Desk:
 
     def _admit(self, market: Market, order: Order) -> None:
         """A stop waits for its trigger; anything else meets the book."""
-        if order.price_type in STOPS and not _triggered(order, market):
-            order.status = OrderStatus.TRIGGER_PENDING
+        if order.status is OrderStatus.TRIGGER_PENDING:
             self._stops.setdefault(market.contract.id, []).append(order)
             self._hold(market)
         else:
-            order.status = OrderStatus.OPEN
             self._execute(market, order)
 
     def _execute(self, market: Market, order: Order) -> None:
@@ -142,8 +174,8 @@ class Desk:
             self._fill(market, order, fill.price, fill.quantity)
         if not order.pending_quantity:
             return
-        if limit is None:
-            self._cancelled(order, "No more liquidity on the other side")
+        if limit is None or order.validity is Validity.IOC:
+            self._cancelled(order, "No more liquidity on the other side" if limit is None else "")
             return
         resting = Resting(buy, limit, order.pending_quantity, client=order.order_id)
         market.rest(resting)
@@ -151,6 +183,8 @@ class Desk:
         self._hold(market)
 
     def _withdraw(self, market: Market, order: Order) -> None:
+        if order.held:
+            return
         if (resting := self._resting.pop(order.order_id, None)) is not None:
             market.withdraw(resting)
         else:
@@ -164,19 +198,23 @@ class Desk:
         order.average_price = round(value / order.filled_quantity, 4)
         if order.filled_quantity == order.quantity:
             order.status = OrderStatus.COMPLETE
-        trades = self.ledger.trades
-        trades.append(Trade(f"{len(trades) + 1:08d}", order.order_id, price, quantity, self._now_ms()))
-        self._tell(Kind.FILLED, order)
+        number = f"{len(self.ledger.trades) + 1:08d}"
+        self._tell(Kind.FILLED, order, Trade(number, order.order_id, price, quantity, self._now_ms()))
 
     def _cancelled(self, order: Order, reason: str) -> None:
         order.status, order.reason = OrderStatus.CANCELLED, reason
         self._tell(Kind.CANCELLED, order)
 
-    def _tell(self, kind: Kind, order: Order) -> None:
+    def _tell(self, kind: Kind, order: Order, trade: Trade | None = None) -> None:
         order.updated = self._now_ms()
-        self.ledger.write(order.updated, kind, order)
+        order.changes += 1
+        self.ledger.write(order.updated, kind, order, trade)
         for listener in list(self.listeners):
             listener(order)
+
+
+def _waits_for_trigger(market: Market, order: Order) -> bool:
+    return order.price_type in STOPS and not _triggered(order, market)
 
 
 def _triggered(order: Order, market: Market) -> bool:

@@ -18,7 +18,7 @@ from .fair import FairPrices
 from .history import Birth, History
 from .listing import Contract, Id, listing
 from .market import Market
-from .orders import Ledger, Order
+from .orders import Ledger, Order, Validity
 from .paths import Path
 from .tape import Bar
 
@@ -179,11 +179,30 @@ class Exchange:
         trigger_price: float = 0.0,
         product: Product = Product.MIS,
         tag: str = "",
+        validity: Validity = Validity.DAY,
+        variety: str = "",
+        terms: Mapping[str, float | str] | None = None,
+        held: bool = False,
+        refusal: str = "",
     ) -> Order:
-        """Take an order. A wrong one is in the ledger too, as rejected with its reason. Raises SymbolNotFound."""
-        market = self._current(symbol, exchange)
+        """Take an order. A wrong one, or one with a `refusal` of its broker, is in the ledger too, as rejected with its
+        reason; a `held` one meets the market when the next day opens or at `release`. Raises SymbolNotFound."""
         return self._desk.place(
-            self.day, market, owner, action, quantity, price_type, price, trigger_price, product, tag
+            self.day,
+            self._current(symbol, exchange),
+            owner,
+            action,
+            quantity,
+            price_type,
+            price,
+            trigger_price,
+            product,
+            tag,
+            validity=validity,
+            variety=variety,
+            terms=terms,
+            held=held,
+            refusal=refusal,
         )
 
     def modify(
@@ -193,8 +212,9 @@ class Exchange:
         quantity: int | None = None,
         price: float | None = None,
         trigger_price: float | None = None,
+        price_type: PriceType | None = None,
     ) -> Order:
-        """Change a waiting order. Raises Refusal."""
+        """Change a waiting order, at most 25 times. Raises Refusal."""
         order = self._desk.waiting(order_id)
         self._desk.modify(
             self._current(order.symbol, order.exchange),
@@ -202,7 +222,15 @@ class Exchange:
             order.quantity if quantity is None else quantity,
             order.price if price is None else price,
             order.trigger_price if trigger_price is None else trigger_price,
+            price_type or order.price_type,
         )
+        return order
+
+    def release(self, order_id: str) -> Order:
+        """Let a held order into the market. Raises Refusal when it is over already."""
+        order = self._desk.waiting(order_id)
+        if order.held:
+            self._desk.release(self._current(order.symbol, order.exchange), order)
         return order
 
     def cancel(self, order_id: str, reason: str = "") -> Order:
@@ -223,16 +251,20 @@ class Exchange:
         for market in self._markets.values():
             market.end_day(self.day)
         self.day = trading_day(self.now_ms)
-        for order in list(self.ledger.orders.values()):
-            if not order.status.is_final:
-                self.cancel(order.order_id, "End of day")
         self._contracts = {contract.id: contract for contract in self._list(self.day)}
+        waiting = [order for order in self.ledger.orders.values() if not order.status.is_final]
+        for order in waiting:
+            if not order.held or (order.symbol, order.exchange) not in self._contracts:
+                self.cancel(order.order_id, "End of day")
         self._number()
         self._markets = {key: market for key, market in self._markets.items() if key in self._contracts}
         self._births = {key: self._births[key] for key in self._markets}
         self._fair.forget()
         for market in self._markets.values():
             market.new_day()
+        for order in waiting:
+            if not order.status.is_final:
+                self.release(order.order_id)
 
     def _number(self) -> None:
         self.edition += 1

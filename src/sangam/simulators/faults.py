@@ -1,6 +1,9 @@
 """The switchboard of a simulator: everything a real broker does to its clients on a bad day."""
 
+from collections.abc import Mapping
 from typing import Protocol
+
+from .mishaps import Mishap, OrderFaults, Rumour
 
 GARBAGE = bytes(range(256)) * 2
 
@@ -23,10 +26,13 @@ class Target(Protocol):
     def lines(self) -> list[Line]: ...
     def expire_token(self) -> None: ...
     def replace_session(self) -> None: ...
+    def broadcast(self, text: bytes) -> None: ...
 
 
 class Faults:
-    """Switches (`mute`, `swallow_subscriptions`, `max_sockets`) last until they are set back; methods act once."""
+    """Switches (`mute`, `swallow_subscriptions`, `max_sockets`) last until they are set back; methods act once.
+
+    `orders` has the switches of order writes and pushes, which `mishap` and `order_weather` plan."""
 
     def __init__(self, target: Target) -> None:
         self.mute = False
@@ -37,6 +43,7 @@ class Faults:
         """Allow fewer sockets than the broker's own figure."""
         self.damaged_master: bytes | None = None
         """Serve these bytes in place of the instruments file."""
+        self.orders = OrderFaults()
         self._target = target
         self._upgrades: list[int] = []
         self._replies: list[tuple[str, int]] = []
@@ -47,6 +54,7 @@ class Faults:
         self.max_sockets = self.damaged_master = None
         self._upgrades.clear()
         self._replies.clear()
+        self.orders.clear()
 
     def refuse_upgrades(self, status: int = 403, times: int = 1) -> None:
         """Answer the next WebSocket upgrades with this HTTP status."""
@@ -94,6 +102,25 @@ class Faults:
     def replace_session(self) -> None:
         """Another program logs in and takes the session."""
         self._target.replace_session()
+
+    # --- order writes and pushes --------------------------------------------------------------------------------------
+
+    def mishap(self, kind: Mishap, times: int = 1, *, seconds: float = 2.0, status: int = 503) -> None:
+        """Let this happen to the next order writes: `seconds` is how late an answer comes, `status` which 5xx it is."""
+        self.orders.mishap(kind, times, seconds=seconds, status=status)
+
+    def order_weather(self, seed: int, rates: Mapping[Mishap | Rumour, float], *, seconds: float = 2.0) -> None:
+        """From now on each order write and push meets these mishaps and rumours with their probabilities."""
+        self.orders.weather(seed, rates, seconds=seconds)
+
+    def hold_updates(self) -> None:
+        """Keep order pushes back until `release_updates`."""
+        self.orders.hold_updates()
+
+    def release_updates(self, seed: int | None = None) -> None:
+        """Send the held order pushes; with a seed, in another order."""
+        for payload in self.orders.release_updates(seed):
+            self._target.broadcast(payload)
 
     # --- asked by the simulator ---------------------------------------------------------------------------------------
 

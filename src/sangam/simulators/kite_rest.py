@@ -39,7 +39,13 @@ INTERVALS = {
 }
 """Minutes of a candle (0: a day), and how many days one request may span."""
 
-REQUESTS_A_SECOND = {"quote": 1, "historical": 3, "default": 10}
+LIMITS = {
+    "quote": ((1, 1.0),),
+    "historical": ((3, 1.0),),
+    "orders": ((10, 1.0), (400, 60.0), (5000, 86_400.0)),
+    "default": ((10, 1.0),),
+}
+"""How many requests of a kind are answered in so many seconds."""
 
 _HTTP_ERRORS = {429: "NetworkException", 502: "DataException", 503: "NetworkException", 504: "NetworkException"}
 
@@ -52,10 +58,10 @@ _Handler = Callable[[Request], Awaitable[Response]]
 class KiteRest:
     def __init__(self, kite: "Zerodha") -> None:
         self._kite = kite
-        self._asked: dict[str, deque[float]] = {lane: deque(maxlen=count) for lane, count in REQUESTS_A_SECOND.items()}
+        self._asked = {lane: [deque[float](maxlen=count) for count, _ in rows] for lane, rows in LIMITS.items()}
 
     def routes(self) -> list[BaseRoute]:
-        signed = self._signed
+        signed = self.signed
         return [
             Route("/connect/login", self._page),
             Route("/session/token", self._exchange, methods=["POST"]),
@@ -69,9 +75,12 @@ class KiteRest:
             Route("/quote/{kind}", signed(self._quote, "quote")),
         ]
 
-    def _signed(self, handler: _Handler, lane: str = "default") -> _Handler:
+    def signed(self, handler: _Handler, lane: str = "default") -> _Handler:
+        """A handler that is asked only by who has a session, and within the limits of its lane."""
+
         async def answer(request: Request) -> Response:
             if self._kite.limits and self._too_many(lane):
+                self._kite.too_many += 1
                 return error(429, "NetworkException", "Too many requests")
             self._kite.check()
             key, _, token = request.headers.get("authorization", "").removeprefix("token ").partition(":")
@@ -82,10 +91,12 @@ class KiteRest:
         return answer
 
     def _too_many(self, lane: str) -> bool:
-        asked, now = self._asked[lane], self._kite.exchange.clock.monotonic()
-        if len(asked) == asked.maxlen and now - asked[0] < 1.0:
+        now = self._kite.exchange.clock.monotonic()
+        logs = list(zip(self._asked[lane], LIMITS[lane], strict=True))
+        if any(len(log) == log.maxlen and now - log[0] < seconds for log, (_, seconds) in logs):
             return True
-        asked.append(now)
+        for log, _ in logs:
+            log.append(now)
         return False
 
     # --- sessions -----------------------------------------------------------------------------------------------------
@@ -101,10 +112,10 @@ class KiteRest:
         return RedirectResponse(f"{url}{'&' if '?' in url else '?'}{urlencode(back)}", 302)
 
     async def _exchange(self, request: Request) -> Response:
-        return self._granted(self._kite.login.exchange(await _form(request)))
+        return self._granted(self._kite.login.exchange(await form_of(request)))
 
     async def _renew(self, request: Request) -> Response:
-        return self._granted(self._kite.login.renew(await _form(request)))
+        return self._granted(self._kite.login.renew(await form_of(request)))
 
     def _granted(self, refused: str) -> Response:
         if refused:
@@ -228,7 +239,7 @@ def _rows(market: Market, bars: list[Bar], daily: bool, first: datetime, last: d
     return msgspec.json.encode(rows)[1:-1]
 
 
-async def _form(request: Request) -> dict[str, str]:
+async def form_of(request: Request) -> dict[str, str]:
     return dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
 
 

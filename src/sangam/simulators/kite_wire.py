@@ -1,4 +1,4 @@
-"""Kite's wire, from the market's side: binary ticker packets, instrument rows, quotes and order postbacks.
+"""Kite's wire, from the market's side: binary ticker packets, instrument rows, and quotes.
 
 Written from the documentation (Kite Connect 3: WebSocket streaming, market quotes, instruments, postbacks) and judged
 by the official SDK; it shares nothing with the decoder of the broker's room."""
@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from sangam.model.clock import ist_from_ms
-from sangam.model.enums import Exchange, InstrumentType, OrderStatus
+from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.instrument import expiry_text, strike_text
 
 from .book import Row
 from .listing import Contract
 from .market import Market
-from .orders import Order
 
 SEGMENTS = {
     Exchange.NSE: 1,
@@ -148,7 +147,7 @@ def _rows(levels: list[Row], unit: int) -> Iterable[int]:
         yield from _NO_ROW
 
 
-# --- REST and postbacks -----------------------------------------------------------------------------------------------
+# --- quotes -----------------------------------------------------------------------------------------------------------
 
 
 def moment(ms: int) -> str:
@@ -185,50 +184,4 @@ def full_quote(market: Market, token: int) -> dict[str, Any]:
         "lower_circuit_limit": market.rupees(market.lower_circuit),
         "upper_circuit_limit": market.rupees(market.upper_circuit),
         "depth": {"buy": side(True), "sell": side(False)},
-    }
-
-
-def postback(order: Order, contract: Contract, token: int) -> dict[str, Any]:
-    """An order as the ticker's text frames and the webhook tell it."""
-    status = order.status.value.upper()
-    if order.status is OrderStatus.OPEN and order.filled_quantity:
-        status = "UPDATE"
-    updated = moment(order.updated)
-    rejected = order.status is OrderStatus.REJECTED
-    cancelled = order.quantity - order.filled_quantity if order.status is OrderStatus.CANCELLED else 0
-    return {
-        "user_id": order.owner,
-        "unfilled_quantity": order.quantity - order.filled_quantity,
-        "app_id": 1234,
-        "checksum": "",
-        "placed_by": order.owner,
-        "order_id": order.order_id,
-        "exchange_order_id": None if rejected else f"1{order.order_id}",
-        "parent_order_id": None,
-        "status": status,
-        "status_message": order.reason or None,
-        "status_message_raw": order.reason or None,
-        "order_timestamp": moment(order.placed),
-        "exchange_update_timestamp": updated,
-        "exchange_timestamp": None if rejected else updated,
-        "variety": "regular",
-        "exchange": kite_exchange(contract),
-        "tradingsymbol": tradingsymbol(contract),
-        "instrument_token": instrument_token(contract, token),
-        "order_type": order.price_type.value,
-        "transaction_type": order.action.value,
-        "validity": "DAY",
-        "product": order.product.value,
-        "quantity": order.quantity,
-        "disclosed_quantity": 0,
-        "price": order.price,
-        "trigger_price": order.trigger_price,
-        "average_price": order.average_price,
-        "filled_quantity": order.filled_quantity,
-        "pending_quantity": order.pending_quantity,
-        "cancelled_quantity": cancelled,
-        "market_protection": 0,
-        "meta": {},
-        "tag": order.tag or None,
-        "guid": "XXXXXX",
     }

@@ -2,23 +2,38 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 import uvicorn
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 Application = Callable[[Scope, Receive, Send], Any]
 
 
+_TRANSPORT = "sangam.transport"
+
+
 class _Quiet(H11Protocol):
-    """Without access lines: whoever reads the log of a server with a market inside asks what its clients did."""
+    """Without access lines: whoever reads the log of a server with a market inside asks what its clients did.
+
+    Each request knows its connection, so that it can be cut."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.access_log = False
+        inner = self.app
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_TRANSPORT] = self.transport
+            await inner(scope, receive, send)
+
+        self.app = application
 
 
 class Rest:
@@ -67,6 +82,17 @@ class Rest:
             await self._task
             self._task = None
         self._listening.close()
+
+
+async def reset(request: Request) -> None:
+    """Cut the connection of a request without a word (RST); its handler may answer then, nobody hears it."""
+    transport: asyncio.Transport = request.scope[_TRANSPORT]
+    linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+    if not transport.is_closing():
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def joined(head: bytes, parts: Iterable[bytes], tail: bytes) -> AsyncIterator[bytes]:

@@ -148,6 +148,7 @@ class Simulator:
 
     async def stop(self) -> None:
         """Close everything; nothing of this simulator is left on the loop."""
+        self.faults.orders.clear()
         for undo in self._undo:
             undo()
         self._undo.clear()

@@ -8,15 +8,21 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from sangam.model.enums import Exchange as Code
 from sangam.model.errors import SymbolNotFound
 
-from . import kite_wire
+from . import kite_rows, kite_wire
 from .exchange import Exchange
+from .kite_books import KiteBooks
+from .kite_gtt import KiteGtt
 from .kite_login import KiteLogin
+from .kite_margins import KiteMargins
+from .kite_orders import KiteOrders
 from .kite_rest import KiteRest, refusal
-from .listing import Id
+from .listing import Contract, Id
 from .market import Market
 from .orders import Order
+from .portfolio import Portfolio
 from .server import Simulator
 from .session import Refused, Session
 
@@ -24,6 +30,7 @@ MAX_SYMBOLS = 3000
 MAX_SOCKETS = 3
 MODES = ("ltp", "quote", "full")
 HEARTBEAT = b"\x00"
+HOLDINGS = (("SBIN", 100, 801.5), ("INFY", 50, 1412.0))
 
 
 class Ticker(Session):
@@ -98,18 +105,40 @@ class Zerodha(Simulator):
         redirect_url: str = "http://127.0.0.1:5000/zerodha/callback",
         renewable: bool = False,
         limits: bool = False,
+        cash: float = 10_000_000.0,
+        holdings: bool = True,
+        strict_protection: bool = False,
+        protects_as_limit: bool = True,
+        refuses_early: bool = False,
         **options: Any,
     ) -> None:
         """`redirect_url` is the address registered with the app, where the login page sends the browser; `renewable`
-        apps get refresh tokens; `limits` answers 429 to more requests a second than Kite takes."""
+        apps get refresh tokens; `limits` answers 429 to more requests than Kite takes (`too_many` counts them).
+
+        The user begins with `cash` and, with `holdings`, 100 SBIN and 50 INFY. `strict_protection` refuses MARKET and
+        SL-M without market protection; with it they become LIMIT and SL orders of the book unless `protects_as_limit`
+        is off. `refuses_early` tells of missing money or shares at once rather than by a rejected order."""
         super().__init__(exchange, **options)
         self.user_id = user_id
         self.redirect_url = redirect_url
         self.limits = limits
+        self.too_many = 0
+        self.strict_protection = strict_protection
+        self.protects_as_limit = protects_as_limit
+        self.refuses_early = refuses_early
+        self.portfolio = Portfolio(self.exchange, user_id, cash)
+        if holdings:
+            for symbol, quantity, price in HOLDINGS:
+                self.portfolio.hold(symbol, Code.NSE, quantity, price)
+        rest = KiteRest(self)
+        orders = KiteOrders(self, rest)
+        self.gtt = KiteGtt(self, rest, orders)
+        self._parts = (rest, KiteBooks(self, rest, orders), orders, self.gtt, KiteMargins(self, rest))
         self.login = KiteLogin(f"{self.exchange.seed}/{user_id}", lambda: self.exchange.now_ms, renewable=renewable)
         self._edition = 0
         self._ids: dict[int, Id] = {}
         self._tokens: dict[Id, int] = {}
+        self._names: dict[str, int] = {}
         self._packets: dict[tuple[int, str], tuple[int, bytes]] = {}
 
     @property
@@ -139,6 +168,10 @@ class Zerodha(Simulator):
     def check(self) -> None:
         if self.login.outlived:
             self.expire_token()
+        self.portfolio.read()
+        self.gtt.check()
+        for payload in self.faults.orders.overdue(self.exchange.clock.monotonic()):
+            self.broadcast(payload)
 
     def push_order(self, **fields: Any) -> None:
         """Send an order postback to all sockets of the user; `fields` are Kite's and override a plain one."""
@@ -176,11 +209,12 @@ class Zerodha(Simulator):
 
     def names(self) -> dict[str, int]:
         """Kite's tokens by the names that quotes are asked by (``NSE:NIFTY 50``)."""
-        tokens = self._index()
-        return {
-            f"{kite_wire.kite_exchange(row)}:{kite_wire.tradingsymbol(row)}": tokens[row.id]
-            for row in self.exchange.contracts
-        }
+        self._index()
+        return self._names
+
+    def named(self, name: str) -> Market | None:
+        """The market of such a name."""
+        return self.find(self.names().get(name, 0))
 
     def packet(self, market: Market, token: int, mode: str) -> bytes:
         """A packet, made once per update however many sockets want it."""
@@ -189,10 +223,36 @@ class Zerodha(Simulator):
             known = self._packets[token, mode] = (market.updates, kite_wire.packet(market, token, mode))
         return known[1]
 
+    # --- orders -------------------------------------------------------------------------------------------------------
+
     def ordered(self, order: Order) -> None:
         if order.owner == self.user_id:
-            contract = self.exchange.market(order.symbol, order.exchange).contract
-            self.broadcast(_text("order", kite_wire.postback(order, contract, self.exchange.token(contract))))
+            payload = _text("order", self._postback(order))
+            for push in self.faults.orders.pushes(payload, self.exchange.clock.monotonic()):
+                self.broadcast(push)
+
+    def webhook(self, order_id: str) -> bytes:
+        """What Kite posts to the app's postback address about an order, signed."""
+        return msgspec.json.encode(self._postback(self.exchange.ledger.orders[order_id]))
+
+    def order(self, order_id: str) -> Order | None:
+        """An order of this user."""
+        order = self.exchange.ledger.orders.get(order_id)
+        return order if order is not None and order.owner == self.user_id else None
+
+    def todays_orders(self) -> list[Order]:
+        """The order book: what was placed today, and what waits since yesterday."""
+        today = f"{self.exchange.day:%y%m%d}"
+        mine = self.exchange.ledger.of(self.user_id)
+        return [order for order in mine if order.order_id.startswith(today) or not order.status.is_final]
+
+    def listed(self, order: Order) -> tuple[Contract, int]:
+        """The contract of an order and the exchange's number of it."""
+        contract = self.exchange.market(order.symbol, order.exchange).contract
+        return contract, self.exchange.token(contract)
+
+    def _postback(self, order: Order) -> dict[str, Any]:
+        return kite_rows.postback(order, *self.listed(order), self.login.api_secret)
 
     def _index(self) -> dict[Id, int]:
         """Kite's tokens of today's contracts, both ways."""
@@ -201,6 +261,9 @@ class Zerodha(Simulator):
             listed = self.exchange.contracts
             self._tokens = {row.id: kite_wire.instrument_token(row, self.exchange.token(row)) for row in listed}
             self._ids = {token: key for key, token in self._tokens.items()}
+            self._names = {
+                f"{kite_wire.kite_exchange(row)}:{kite_wire.tradingsymbol(row)}": self._tokens[row.id] for row in listed
+            }
             self._packets.clear()
         return self._tokens
 
@@ -211,7 +274,7 @@ class Zerodha(Simulator):
         self.hosts["login"] = self.hosts["api"]
 
     def routes(self) -> list[BaseRoute]:
-        return KiteRest(self).routes()
+        return [route for part in self._parts for route in part.routes()]
 
     def middleware(self) -> list[Middleware]:
         return [Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)]

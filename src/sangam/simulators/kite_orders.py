@@ -1,0 +1,310 @@
+"""Kite's order routes: place, modify and cancel with its validations, limits and faults.
+
+What the desk of the broker refuses (a wrong field, an unknown contract) is an error at once; what its risk checks or
+the exchange refuse is an order of its own, REJECTED in the book."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from sangam.model.enums import Action, PriceType, Product
+from sangam.model.enums import Exchange as Code
+
+from .desk import LIMITED, STOPS, Refusal
+from .kite_rest import error, form_of, refusal, success
+from .market import Market
+from .orders import Order, Validity
+from .portfolio import Wish
+
+if TYPE_CHECKING:
+    from .kite_rest import KiteRest
+    from .zerodha import Zerodha
+
+VARIETIES = ("regular", "amo", "iceberg")
+MAX_TAG = 20
+MAX_SLICES = 50
+FREEZE = {Code.NFO: 1800, Code.BFO: 1000}
+"""Most units in one order of an index future or option, about as the exchanges have it: whole lots below are taken."""
+AUTOMATIC_PROTECTION = 2.0
+"""Percent around the last price that a `market_protection` of -1 stands for."""
+
+Take = Callable[[Request], Awaitable[Response]]
+Form = Mapping[str, str]
+E = TypeVar("E", Action, PriceType, Product, Validity)
+
+
+class Invalid(Exception):
+    """What Kite tells at once: the kind of its error and the text."""
+
+    def __init__(self, text: str, kind: str = "InputException", status: int = 400) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.status = status
+
+
+class KiteOrders:
+    def __init__(self, kite: "Zerodha", rest: "KiteRest") -> None:
+        self._kite = kite
+        self._rest = rest
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/orders/{variety}", self.write(self._place), methods=["POST"]),
+            Route("/orders/{variety}/{order_id}", self.write(self._modify), methods=["PUT"]),
+            Route("/orders/{variety}/{order_id}", self.write(self._cancel), methods=["DELETE"]),
+        ]
+
+    def write(self, take: Take, lane: str = "orders") -> Take:
+        """A signed write with the faults of writes; what it raises is answered in Kite's envelope."""
+
+        async def answer(request: Request) -> Response:
+            await request.body()
+
+            async def taken() -> Response:
+                try:
+                    return await take(request)
+                except Invalid as invalid:
+                    return error(invalid.status, invalid.kind, str(invalid))
+
+            return await self._kite.faults.orders.carry(request, taken, refusal, _timed_out, _nameless)
+
+        return self._rest.signed(answer, lane)
+
+    # --- place --------------------------------------------------------------------------------------------------------
+
+    async def _place(self, request: Request) -> Response:
+        form = await form_of(request)
+        variety = request.path_params["variety"]
+        if variety not in VARIETIES:
+            raise Invalid("Invalid `variety`.")
+        if form.get("autoslice") == "true" and variety == "regular":
+            return success(self._slices(form))
+        return success({"order_id": self.enter(form, variety).order_id})
+
+    def enter(self, form: Form, variety: str = "regular", quantity: int = 0, slice_of: str = "") -> Order:
+        """Let an order in; `quantity` in place of the form's. Raises Invalid."""
+        ask = _Asked(form)
+        quantity = quantity or ask.quantity
+        market = self._market(form)
+        price, trigger = ask.price, ask.trigger_price
+        terms = self._terms(form, ask, variety, quantity)
+        if slice_of:
+            terms["slice"] = slice_of
+        price_type = ask.price_type
+        if (protection := float(terms.get("market_protection", 0))) and self._kite.protects_as_limit:
+            price_type, price, terms["protection"] = _protected(market, ask.action, price_type, trigger, protection)
+        wish = Wish(ask.action, quantity, ask.product, price or trigger)
+        return self._kite.exchange.place(
+            self._kite.user_id,
+            *market.contract.id,
+            ask.action,
+            quantity,
+            price_type,
+            price=price,
+            trigger_price=trigger,
+            product=ask.product,
+            tag=ask.tag,
+            validity=ask.validity,
+            variety=variety,
+            terms=terms,
+            held=variety == "amo",
+            refusal=self._risk(market, wish),
+        )
+
+    def _terms(self, form: Form, ask: "_Asked", variety: str, quantity: int) -> dict[str, float | str]:
+        terms: dict[str, float | str] = {}
+        if disclosed := _whole(form, "disclosed_quantity", "0"):
+            terms["disclosed_quantity"] = disclosed
+        protection = self._protection(form, ask.price_type)
+        if protection and ask.price_type not in LIMITED:
+            terms["market_protection"] = protection
+        if variety == "iceberg":
+            legs, each = _whole(form, "iceberg_legs"), _whole(form, "iceberg_quantity")
+            if not 2 <= legs <= 50:
+                raise Invalid("Invalid `iceberg_legs`.")
+            if not quantity / legs <= each < quantity:
+                raise Invalid("Invalid `iceberg_quantity`.")
+            terms |= {"iceberg_legs": legs, "iceberg_quantity": each}
+        return terms
+
+    def _protection(self, form: Form, price_type: PriceType) -> float:
+        protection = _number(form, "market_protection")
+        if not (protection == -1 or 0 <= protection <= 100):
+            raise Invalid("Invalid `market_protection`.")
+        if not protection and price_type not in LIMITED and self._kite.strict_protection:
+            raise Invalid("Market orders without market protection are not allowed via API.")
+        return protection
+
+    def _risk(self, market: Market, wish: Wish) -> str:
+        """Why the risk checks reject an order, or nothing; with `refuses_early` that is an error at once."""
+        if market.is_index:
+            return ""
+        books = self._kite.portfolio
+        if (short := books.shortage(market, wish)) is not None:
+            text = f"Insufficient funds. Required margin is {short[0]:.2f} but available margin is {short[1]:.2f}."
+            if self._kite.refuses_early:
+                raise Invalid(text, "MarginException")
+            return f"{text} Check the orderbook for open orders."
+        if (free := books.lacks_shares(market, wish)) is not None:
+            text = f"Insufficient holdings. Trying to sell {wish.quantity} but only {free} can be sold."
+            if self._kite.refuses_early:
+                raise Invalid(text, "HoldingException")
+            return text
+        return ""
+
+    def _slices(self, form: Form) -> dict[str, Any]:
+        """An order above the freeze quantity, cut: each slice is an order, or an error in its place."""
+        quantity, market = _Asked(form).quantity, self._market(form)
+        contract = market.contract
+        most = FREEZE.get(contract.exchange, quantity) // contract.lot_size * contract.lot_size
+        if quantity <= most:
+            return {"order_id": self.enter(form).order_id}
+        parts = [most] * (quantity // most) + ([quantity % most] if quantity % most else [])
+        if len(parts) > MAX_SLICES:
+            raise Invalid(f"Orders can be sliced {MAX_SLICES} times at most.")
+        parent = self._kite.login.secret(19)
+        children: list[dict[str, Any]] = []
+        for part in parts:
+            try:
+                children.append({"order_id": self.enter(form, "regular", part, "autoslice").order_id})
+            except Invalid as invalid:
+                told = {"code": invalid.status, "error_type": invalid.kind, "message": str(invalid), "data": None}
+                children.append({"error": told})
+        return {"order_id": parent, "children": children}
+
+    def _market(self, form: Form) -> Market:
+        name = f"{_required(form, 'exchange')}:{_required(form, 'tradingsymbol')}"
+        market = self._kite.named(name)
+        if market is None:
+            raise Invalid("The instrument you are placing an order for has either expired or does not exist.")
+        return market
+
+    # --- modify, cancel -----------------------------------------------------------------------------------------------
+
+    async def _modify(self, request: Request) -> Response:
+        order = self._order(request)
+        form = await form_of(request)
+        price_type = _one_of(PriceType, form, "order_type") if form.get("order_type") else order.price_type
+        if form.get("validity", "DAY") not in ("DAY", "IOC"):
+            raise Invalid("Invalid `validity`.")
+        quantity = _whole(form, "quantity") if form.get("quantity") else order.quantity
+        price, trigger = _number(form, "price", order.price), _number(form, "trigger_price", order.trigger_price)
+        if price_type in LIMITED and not price:
+            raise Invalid("Missing or empty field `price`")
+        if price_type in STOPS and not trigger:
+            raise Invalid("Missing or empty field `trigger_price`")
+        protection = self._protection(form, price_type)
+        if protection and price_type not in LIMITED and self._kite.protects_as_limit:
+            market = self._kite.exchange.market(order.symbol, order.exchange)
+            price_type, price, _ = _protected(market, order.action, price_type, trigger, protection)
+        try:
+            self._kite.exchange.modify(
+                order.order_id,
+                quantity=quantity,
+                price=price if price_type in LIMITED else 0.0,
+                trigger_price=trigger,
+                price_type=price_type,
+            )
+        except Refusal as refused:
+            raise Invalid(_sentence(refused), "OrderException") from None
+        return success({"order_id": order.order_id})
+
+    async def _cancel(self, request: Request) -> Response:
+        order = self._order(request)
+        try:
+            self._kite.exchange.cancel(order.order_id)
+        except Refusal as refused:
+            raise Invalid(_sentence(refused), "OrderException") from None
+        return success({"order_id": order.order_id})
+
+    def _order(self, request: Request) -> Order:
+        """The order of the path, under its variety. Raises Invalid."""
+        order = self._kite.order(request.path_params["order_id"])
+        if order is None:
+            raise Invalid("Couldn't find that `order_id`.", "OrderException")
+        if request.path_params["variety"] != (order.variety or "regular"):
+            raise Invalid("Invalid `variety`.")
+        return order
+
+
+class _Asked:
+    """The fields of an order form that every variety has. Raises Invalid, with the first that is wrong."""
+
+    def __init__(self, form: Form) -> None:
+        self.action = _one_of(Action, form, "transaction_type")
+        self.price_type = _one_of(PriceType, form, "order_type")
+        self.product = _one_of(Product, form, "product")
+        self.validity = _one_of(Validity, {"validity": form.get("validity") or "DAY"}, "validity")
+        self.quantity = _whole(form, "quantity")
+        self.price = _number(form, "price") if self.price_type in LIMITED else 0.0
+        self.trigger_price = _number(form, "trigger_price") if self.price_type in STOPS else 0.0
+        if self.quantity <= 0:
+            raise Invalid("Invalid `quantity`.")
+        if self.price_type in LIMITED and self.price <= 0:
+            raise Invalid("Missing or empty field `price`")
+        if self.price_type in STOPS and self.trigger_price <= 0:
+            raise Invalid("Missing or empty field `trigger_price`")
+        self.tag = form.get("tag", "")
+        if len(self.tag) > MAX_TAG or (self.tag and not (self.tag.isalnum() and self.tag.isascii())):
+            raise Invalid(f"Invalid `tag`. It should be alphanumeric and at most {MAX_TAG} characters.")
+        if self.product is Product.CNC and form.get("exchange") not in ("NSE", "BSE"):
+            raise Invalid("Invalid `product`.")
+        if self.product is Product.NRML and form.get("exchange") in ("NSE", "BSE"):
+            raise Invalid("Invalid `product`.")
+
+
+def _protected(
+    market: Market, action: Action, price_type: PriceType, trigger_price: float, protection: float
+) -> tuple[PriceType, float, str]:
+    """The limit order that a protected market order becomes: its type, its price, and the percent it allows."""
+    percent = AUTOMATIC_PROTECTION if protection == -1 else protection
+    around = trigger_price if price_type in STOPS else market.rupees(market.ltp)
+    wanted = around * (1 + (percent if action is Action.BUY else -percent) / 100)
+    ticks = min(max(round(wanted / market.contract.tick_size), market.lower_circuit), market.upper_circuit)
+    return (PriceType.SL if price_type in STOPS else PriceType.LIMIT), market.rupees(ticks), f"{percent:.2f}"
+
+
+def _required(form: Form, name: str) -> str:
+    if not (value := form.get(name, "")):
+        raise Invalid(f"Missing or empty field `{name}`")
+    return value
+
+
+def _whole(form: Form, name: str, missing: str = "") -> int:
+    text = form.get(name) or missing or _required(form, name)
+    if not text.isdecimal():
+        raise Invalid(f"Invalid `{name}`.")
+    return int(text)
+
+
+def _number(form: Form, name: str, missing: float = 0.0) -> float:
+    try:
+        value = float(form.get(name) or missing)
+    except ValueError:
+        raise Invalid(f"Invalid `{name}`.") from None
+    if not abs(value) < 1e9:
+        raise Invalid(f"Invalid `{name}`.")
+    return value
+
+
+def _one_of(kind: type[E], form: Form, name: str) -> E:
+    try:
+        return kind(_required(form, name))
+    except ValueError:
+        raise Invalid(f"Invalid `{name}`.") from None
+
+
+def _sentence(refused: Refusal) -> str:
+    return f"{refused}."
+
+
+def _timed_out() -> Response:
+    text = "The order request timed out. Please check the order book and confirm before placing again."
+    return error(400, "OrderException", text)
+
+
+def _nameless() -> Response:
+    return success({})
