@@ -13,7 +13,7 @@ import pytest
 from tests.support import wait_for
 
 from sangam.app import alerts as alerts_module
-from sangam.app.alerts import DOWN_MS, Alerts
+from sangam.app.alerts import DOWN_MS, Alert, Alerts
 from sangam.feed.port import AccountHealth
 from sangam.feed.source import Progress
 from sangam.model.clock import IST, ManualClock
