@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 from tests import listed
 from tests.house import FIELDS, House
+from tests.scripted_desk import ScriptedDesk
 
 from sangam.accounts.admin import ensure_admin_key
 from sangam.api.app import create_api
@@ -18,6 +19,7 @@ from sangam.model.enums import Mode, Scope
 from sangam.model.holidays import shipped
 from sangam.model.instrument import Instrument
 from sangam.model.market import Fields, Patch
+from sangam.model.order import TradingMode
 from sangam.prices.last import Last
 
 FULL: Fields = {"open": 1.0, "high": 2.0, "low": 0.5, "close": 0.9, "ltp": 1.5, "ask_price": 1.6, "bid_price": 1.4}
@@ -26,14 +28,16 @@ INTERVALS = ["1m", "5m", "1h", "D", "W"]
 
 class Served:
     """An API on a house with one user and one account. `fetched` is what was quoted, `bars` what history answers;
-    `silent` instruments have no price."""
+    `silent` instruments have no price, `desk` takes the orders. `key` reads data, `trading_key` trades."""
 
     def __init__(self, house: House) -> None:
         self.house = house
         self.account = house.accounts.create("asha", "example", FIELDS)
         self.key, _ = house.accounts.keys.create("asha", [Scope.DATA])
+        self.trading_key, _ = house.accounts.keys.create("asha", [Scope.ORDERS_READ, Scope.ORDERS_WRITE])
         self.admin_key = ensure_admin_key(house.accounts, house.home)
         self.master = listed.master(house.home.path)
+        self.desk = ScriptedDesk(self.master, house.clock.now_ms())
         self.feed: dict[str, Last] = {}
         self.fetched: list[str] = []
         self.silent: set[str] = set()
@@ -56,6 +60,14 @@ class Served:
                 version="0.0.1",
                 rate_limit=5,
                 greeks_rate_limit=3,
+                order_rate_limit=3,
+                smart_order_rate_limit=2,
+                desk=self.desk,
+                analyzer=lambda identity: self.desk.mode is TradingMode.PAPER,
+                set_analyzer=self.desk.switch,
+                paper=self.desk.paper,
+                resolve=self.desk.resolve,
+                events=self.desk.since,
             )
         )
         self.app.include_router(make_login_router(house.desk, house.clock, secure=False))
@@ -96,3 +108,8 @@ class Served:
     async def post(self, path: str, **body: Any) -> httpx.Response:
         self.house.clock.advance(1)
         return await self.client.post(f"/api/v1/{path}", json={"apikey": self.key, **body})
+
+    async def order(self, path: str, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        """With the trading key."""
+        self.house.clock.advance(1)
+        return await self.client.post(f"/api/v1/{path}", json={"apikey": self.trading_key, **body}, headers=headers)

@@ -10,6 +10,7 @@ from sangam.model.errors import SangamError
 
 from .deps import ApiDeps
 from .errors import ApiError, ErrorCode, failure, from_house
+from .gate import mode_of
 from .metrics import Metrics
 from .requests import explain
 from .routes import make_router
@@ -45,7 +46,10 @@ def create_api(deps: ApiDeps) -> FastAPI:
 
     @app.exception_handler(RequestValidationError)
     async def malformed(request: Request, error: RequestValidationError) -> Response:
-        return answer(explain(request.url.path, error.errors()))
+        told = explain(request.url.path, error.errors())
+        if deps.desk is not None and isinstance(error.body, dict):
+            told.extra |= mode_of(deps, deps.desk, request.url.path, error.body)
+        return answer(told)
 
     @app.exception_handler(AnyHttpException)
     async def http_fault(request: Request, error: AnyHttpException) -> Response:

@@ -1,8 +1,8 @@
 """Lets a request in: the key, its scope, its rate, its account. Each refusal is an ApiError."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import Request
 
@@ -14,7 +14,7 @@ from sangam.orders.ports import Caller, Desk
 from .deps import ApiDeps
 from .errors import INVALID_KEY, NOTHING_SENT, TOO_FAST, ApiError, ErrorCode, from_house
 from .limits import RateLimit
-from .requests import Keyed
+from .requests import ORDERS, Keyed
 
 Paced = Literal["orders", "smart"]
 """Order requests with a rate of their own."""
@@ -76,6 +76,18 @@ class Gate:
     def stranger(self, request: Request) -> None:
         """Count a request that needs no key by its address."""
         _count(self._limit, request.client.host if request.client else "")
+
+
+def mode_of(deps: ApiDeps, desk: Desk, path: str, body: Mapping[str, Any]) -> dict[str, str]:
+    """The mode that a malformed request about orders was made in, where its key is good."""
+    key, account = body.get("apikey"), body.get("account") or body.get("broker")
+    if path.rstrip("/").rpartition("/")[2] not in ORDERS or not isinstance(key, str):
+        return {}
+    try:
+        caller = desk.caller(deps.authenticate(key), account if isinstance(account, str) else None)
+    except SangamError:
+        return {}
+    return {"mode": caller.mode.word}
 
 
 def _existing(account: AccountInfo | None, name: str | None) -> AccountInfo:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
-from sangam.model.errors import RateLimited, Refused, SangamError, SessionExpired, SymbolNotFound, Unknown
+from sangam.model.errors import BrokerError, RateLimited, Refused, SangamError, SessionExpired, SymbolNotFound, Unknown
 from sangam.model.order import Order
 from sangam.orders.composites import Outcome, Slice
 from sangam.orders.legs import MAX_CLIENT_ID
@@ -47,20 +47,25 @@ def told(error: SangamError, caller: Caller, *, write: bool = False, unknown_sym
     reply.extra.update(_where(caller))
     if isinstance(error, SymbolNotFound):
         reply.status = unknown_symbol
-    if write and isinstance(error, Unknown):
-        reply.code, reply.message = ErrorCode.OUTCOME_UNKNOWN, f"{DOUBT}. {error}"
-    elif write and isinstance(error, RateLimited) and NOTHING_SENT.casefold() not in str(error).casefold():
+    if write and isinstance(error, RateLimited) and NOTHING_SENT.casefold() not in str(error).casefold():
         reply.message = f"{error} {NOTHING_SENT}"
-    elif write and isinstance(error, Refused) and not isinstance(error, SessionExpired | RateLimited):
-        reply.status = 400
-        if reply.code is ErrorCode.UNKNOWN_ERROR:
-            reply.code = ErrorCode.ORDER_ERROR
+    elif write and isinstance(error, BrokerError) and error.sent:
+        _of_a_write(error, reply)
     order = getattr(error, "order", None)
     if isinstance(order, Order):
         reply.extra |= {"orderid": order_id(order), "state": order.state}
         if order.client_order_id:
             reply.extra["client_order_id"] = order.client_order_id
     return reply
+
+
+def _of_a_write(error: BrokerError, reply: ApiError) -> None:
+    if isinstance(error, Unknown):
+        reply.code, reply.message = ErrorCode.OUTCOME_UNKNOWN, f"{DOUBT}. {error}"
+    elif isinstance(error, Refused) and not isinstance(error, SessionExpired):
+        reply.status = 400
+        if reply.code is ErrorCode.UNKNOWN_ERROR:
+            reply.code = ErrorCode.ORDER_ERROR
 
 
 def client_id(wanted: Idempotent, request: Request) -> str:

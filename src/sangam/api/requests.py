@@ -142,14 +142,14 @@ _WORDS = {
 }
 """These answer with `errors` beside such a message; all others have the complaints as their message."""
 
-_TEXTS = frozenset(
+ORDERS = frozenset(
     (
         "placeorder", "placesmartorder", "modifyorder", "cancelorder", "cancelallorder", "closeposition", "basketorder",
         "splitorder", "placegttorder", "modifygttorder", "cancelgttorder", "orderstatus", "openposition", "margin",
         "analyzer", "toggle",
     )
 )  # fmt: skip
-"""Paths whose message is a text: the complaints written out."""
+"""Paths about orders: their message is a text, the complaints written out."""
 
 
 def explain(path: str, faults: Sequence[Mapping[str, Any]]) -> ApiError:
@@ -171,7 +171,7 @@ def explain(path: str, faults: Sequence[Mapping[str, Any]]) -> ApiError:
             inside = inside.setdefault(name, {})
         inside.setdefault(last, []).append(_complaint(fault))
     name = path.rstrip("/").rpartition("/")[2]
-    if name in _TEXTS:
+    if name in ORDERS:
         return ApiError(400, ErrorCode.INVALID_INPUT, str(fields))
     word = _WORDS.get(name)
     if word is None:

@@ -6,7 +6,8 @@ the legs are X/1, X/2 and so on, so that a repeated request places nothing twice
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -14,7 +15,7 @@ import msgspec
 
 from sangam.model.books import Position
 from sangam.model.enums import Action, PriceType, Product
-from sangam.model.errors import OrderNotFound
+from sangam.model.errors import BrokerError, OrderNotFound
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, Ticket
 
@@ -40,6 +41,15 @@ class Closing(NamedTuple):
     instrument: Instrument
     product: Product
     outcome: Outcome
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What a request reads before it writes: where that fails, nothing was sent, whatever became of the read."""
+    try:
+        yield
+    except BrokerError as error:
+        raise error.unsent() from None
 
 
 def new_group() -> str:
@@ -78,9 +88,11 @@ class Composites:
     async def net(self, caller: Caller, of: Ticket) -> int:
         """The net quantity of a symbol in one product."""
         wanted = (of.symbol, of.exchange, of.product)
+        with reading():
+            positions = await self._desk.positions(caller)
         return sum(
             position.quantity
-            for instrument, position in await self._desk.positions(caller)
+            for instrument, position in positions
             if (instrument.symbol, instrument.exchange, position.product) == wanted
         )
 
@@ -103,7 +115,8 @@ class Composites:
 
     async def cancel_all(self, caller: Caller) -> list[Cancelling]:
         """Cancels whatever waits: open and trigger pending, ours and those placed elsewhere."""
-        waiting = [order for order in await self._desk.orders(caller) if not order.state.is_final]
+        with reading():
+            waiting = [order for order in await self._desk.orders(caller) if not order.state.is_final]
         outcomes = await asyncio.gather(
             *(self._desk.cancel(caller, order.order_id or order.id) for order in waiting), return_exceptions=True
         )
@@ -114,8 +127,10 @@ class Composites:
 
         Raises what reading the positions raises: an empty answer by an error closes nothing and is no success."""
         async with self._turn(caller):
+            with reading():
+                positions = await self._desk.positions(caller)
             closings: list[tuple[Instrument, Position, Ticket]] = []
-            for instrument, position in await self._desk.positions(caller):
+            for instrument, position in positions:
                 name = leg_id(client_order_id, _mark(instrument, position))
                 earlier = self._earlier(caller, name)
                 if earlier is None and not position.quantity:

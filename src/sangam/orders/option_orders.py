@@ -13,7 +13,7 @@ from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, Ticket
 
-from .composites import Composites, Slice
+from .composites import Composites, Slice, reading
 from .legs import leg_id, sliced
 from .ports import Caller, Desk
 
@@ -50,7 +50,8 @@ class OptionOrders:
     async def look(self, caller: Caller, master: Master, underlying: str, exchange: Exchange, today: date) -> Seen:
         """Raises SymbolNotFound, and BrokerError where there is no price."""
         of = find_underlying(master, underlying, exchange, today)
-        return Seen(of, await self._desk.price(caller, of.quoted))
+        with reading():
+            return Seen(of, await self._desk.price(caller, of.quoted))
 
     def choose(
         self, seen: Seen, master: Master, expiry: str | None, step: int | None, leg: OptionLeg, today: date
