@@ -12,7 +12,7 @@ from tests.databases import database_url
 from sangam.store.database import Database
 from sangam.store.journal import open_journal_database
 from sangam.store.journal_migrations import VERSION_TABLE
-from sangam.store.journal_tables import metadata
+from sangam.store.paper_tables import metadata
 
 
 def test_the_steps_lead_to_the_tables_that_the_code_uses(tmp_path: Path) -> None:
