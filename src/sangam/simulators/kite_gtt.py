@@ -131,8 +131,6 @@ class KiteGtt:
         kind, condition, legs, market = await self._asked(request)
         now = self._kite.exchange.now_ms
         trigger = Trigger(next(self._numbers), kind, condition, legs, market, now)
-        if trigger.fired() is not None:
-            raise Invalid("Trigger already met at the last price.")
         self.triggers[trigger.number] = trigger
         self._kite.exchange.watch(market)
         return success({"trigger_id": trigger.number})
