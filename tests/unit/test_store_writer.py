@@ -221,7 +221,7 @@ async def test_closing_on_a_full_disk_ends_and_tells_what_was_lost(
         pytest.skip("a quota of SQLite")
     await house.writer.put((ADD, note(0)))
     house.fill(True)
-    rows = [note(1, 2000), note(2, 2000), {"id": 3, "text": "the last fill of the day"}]
+    rows = [*(note(id, 2000) for id in range(10, 20)), {"id": 1, "text": "the last fill of the day"}]
     fact = house.writer.put((ADD, rows), keep=True)
     admission = house.writer.put((ADD, note(4)))
     await wait_for(lambda: house.writer.trouble, what="trouble")
