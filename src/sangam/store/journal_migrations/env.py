@@ -3,7 +3,7 @@
 from alembic import context
 
 from sangam.store.journal_migrations import VERSION_TABLE
-from sangam.store.journal_tables import metadata
+from sangam.store.paper_tables import metadata  # the journal's, with the paper books' table
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,78 @@
+"""Who may enter the paper book: what a broker would refuse is refused, with the reason (specs: symbols.md, 5.2)."""
+
+from datetime import date, datetime, time
+from decimal import Decimal
+
+from sangam.model.clock import ist_from_ms
+from sangam.model.enums import Exchange, OrderStatus, PriceType, Product
+from sangam.model.errors import Refused
+
+from .config import Config
+from .state import PaperOrder
+
+INVALID_ORDER = "INVALID_ORDER"
+INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+MARKET_CLOSED = "MARKET_CLOSED"
+
+MORNING = time(9, 0)
+"""When intraday orders are taken again after a square-off."""
+
+STOPS = (PriceType.SL, PriceType.SL_M)
+LIMITED = (PriceType.LIMIT, PriceType.SL)
+_CASH = (Exchange.NSE, Exchange.BSE)
+
+
+def refuse_terms(order: PaperOrder, today: date) -> None:
+    """Raises Refused where product, contract, quantity or prices are wrong."""
+    instrument = order.instrument
+    exchange = instrument.exchange
+    if exchange.is_index:
+        raise Refused(f"{instrument.symbol} is an index of {exchange}: it cannot be traded.", INVALID_ORDER)
+    if order.product is Product.NRML and exchange in _CASH:
+        raise Refused(f"Product NRML is not possible on {exchange}. Use CNC or MIS.", INVALID_ORDER)
+    if order.product is Product.CNC and exchange not in _CASH:
+        raise Refused(f"Product CNC is not possible on {exchange}. Use NRML or MIS.", INVALID_ORDER)
+    if instrument.expiry is not None and instrument.expiry < today:
+        raise Refused(f"{instrument.symbol} expired on {instrument.expiry:%d-%b-%Y}.", INVALID_ORDER)
+    if order.quantity <= 0:
+        raise Refused("Quantity must be greater than zero.", INVALID_ORDER)
+    if exchange not in _CASH and order.quantity % instrument.lot_size:
+        raise Refused(f"Quantity must be in multiples of lot size {instrument.lot_size}", INVALID_ORDER)
+    if order.price_type in LIMITED and order.price <= 0:
+        raise Refused(f"Price must be greater than zero for {order.price_type.value} orders.", INVALID_ORDER)
+    if order.price_type in STOPS and order.trigger_price <= 0:
+        raise Refused(f"Trigger price must be greater than zero for {order.price_type.value} orders.", INVALID_ORDER)
+
+
+def squared_off(now: datetime, exchange: Exchange, config: Config) -> bool:
+    """Whether the hour lies between an exchange's square-off and the next morning."""
+    at = config.square_off(exchange)
+    return at is not None and (now.time() >= at or now.time() < MORNING)
+
+
+def refuse_intraday(order: PaperOrder, opening: int, now_ms: int, config: Config) -> None:
+    """Raises Refused where an intraday position would grow after its square-off time."""
+    exchange = order.instrument.exchange
+    if order.product is Product.MIS and opening and squared_off(ist_from_ms(now_ms), exchange, config):
+        raise Refused(
+            f"MIS orders cannot be placed after square-off time ({config.square_off(exchange):%H:%M} IST). "
+            "Trading resumes at 09:00 AM IST.",
+            MARKET_CLOSED,
+        )
+
+
+def short_of_funds(required: Decimal, available: Decimal) -> str:
+    """Why an order that needs more than there is cannot be."""
+    return (
+        f"Insufficient funds. Required: ₹{required:,.2f}, Available: ₹{available:,.2f}, "
+        f"Shortage: ₹{required - available:,.2f}"
+    )
+
+
+def refuse_change(order: PaperOrder | None, order_id: str, verb: str) -> PaperOrder:
+    """An order that can still be changed. Raises Refused."""
+    if order is None:
+        raise Refused(f"Order {order_id} not found", "INVALID_INPUT")
+    if order.status not in (OrderStatus.OPEN, OrderStatus.TRIGGER_PENDING):
+        raise Refused(f"Cannot {verb} order in {order.status.value} status", "ORDER_ERROR")
+    return order
