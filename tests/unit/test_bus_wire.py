@@ -12,6 +12,7 @@ from sangam.model.enums import AccountState, Mode, Scope
 from sangam.model.errors import DecodeError
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.identity import AccountInfo, Identity
+from sangam.model.order import OrderNews
 
 ids = st.integers(0, 2**63 - 1)
 texts = st.text(max_size=20)
@@ -36,12 +37,16 @@ health = st.builds(
     modes=st.dictionaries(texts, st.dictionaries(texts, st.tuples(ids))),
 )
 times = st.builds(Histogram, st.just(STAGE_BOUNDS), st.lists(ids, min_size=14, max_size=14), st.floats(allow_nan=False))
+news = st.builds(OrderNews, ids, texts, st.binary(), st.binary())
 requests = st.one_of(
     st.builds(wire.Ask, ids, texts, texts, texts, codes, ids, st.sampled_from(list(Dialect))),
     st.builds(wire.Drop, ids),
     st.just(wire.Resync()),
     st.builds(wire.Beat, ids, st.dictionaries(texts, st.floats(allow_nan=False)), times),
     st.builds(wire.Used, texts),
+    st.builds(wire.Act, ids, texts, texts, st.binary(), ids),
+    st.builds(wire.Since, ids, texts, ids),
+    st.builds(wire.Behind, ids),
 )
 answers = st.one_of(
     st.builds(wire.Welcome, ids, texts, st.lists(texts)),
@@ -50,7 +55,11 @@ answers = st.one_of(
     st.builds(wire.Refusal, ids, texts, texts, st.booleans()),
     st.builds(wire.Lapsed, ids, ids),
     st.builds(wire.States, st.lists(health)),
-    st.builds(wire.Order, texts, st.binary()),
+    st.builds(wire.Order, news),
+    st.builds(wire.Acted, ids, st.binary()),
+    st.builds(wire.Failed, ids, st.binary()),
+    st.builds(wire.Replayed, ids, ids, st.lists(news, max_size=3)),
+    st.builds(wire.Missed, st.lists(news, max_size=3), st.booleans()),
     st.builds(wire.Keys, st.binary(), st.dictionaries(st.binary(), identities)),
 )
 upward = st.builds(wire.Upward, texts, ids, st.lists(requests, max_size=4), texts)

@@ -9,19 +9,22 @@ import hmac
 import itertools
 import logging
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import zmq
 
 from sangam.feed.port import AccountHealth, Pending, Refused, Served
 from sangam.model.clock import Clock
-from sangam.model.errors import DecodeError
+from sangam.model.errors import AuthError, DecodeError
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
+from sangam.model.identity import Identity
 from sangam.model.instrument import Level, split_depth_suffix
 from sangam.model.order import OrderNews
+from sangam.orders.ports import Actions
 
 from . import wire
+from .order_server import OrderServer
 from .sockets import Socket
 from .topic import Topic, topic_text
 
@@ -50,7 +53,8 @@ class Lease:
 
 
 class FeedServer:
-    """Implements `feed.port.Sink`. `keys` tells all valid API keys; `used` hears the id of a key that opened a session.
+    """Implements `feed.port.Sink`. `keys` tells all valid API keys; `used` hears the id of a key that opened a session;
+    `identity` is what a key's id stands for now, and raises AuthError.
 
     `start` binds; `endpoint` is then where gateways knock."""
 
@@ -62,6 +66,7 @@ class FeedServer:
         brokers: list[str],
         keys: Callable[[], wire.Keys],
         used: Callable[[str], object] = lambda key_id: None,
+        identity: Callable[[str], Identity] | None = None,
         secret: str = "",
     ) -> None:
         self.endpoint = ""
@@ -73,6 +78,7 @@ class FeedServer:
         self._keys = keys
         self._keys_told: wire.Keys | None = None
         self._used = used
+        self._orders = OrderServer(self._answer, identity or self._identity, self._identities, clock)
         self._secret = secret.encode()
         self._numbers = itertools.count(self.start_number)
         self._leases: dict[bytes, Lease] = {}
@@ -100,7 +106,12 @@ class FeedServer:
             raise
         self._tick()
 
+    def attach_orders(self, orders: Actions) -> None:
+        """From now on clients of the gateways may act on orders."""
+        self._orders.attach(orders)
+
     def close(self) -> None:
+        self._orders.close()
         if self._timer is not None:
             self._timer.cancel()
         for lease in list(self._leases.values()):
@@ -194,7 +205,11 @@ class FeedServer:
             if isinstance(item, wire.Beat):
                 lease.clients, lease.figures, lease.written = item.clients, item.figures, item.written
                 self._beat()
-            elif lease.number == told.lease:
+            elif lease.number != told.lease:
+                continue
+            elif isinstance(item, wire.Act | wire.Since | wire.Behind):
+                self._orders.take(lease, item)
+            else:
                 self._later(partial(self._handle, lease, item))
 
     def _welcome(self, routing: bytes, gateway: str) -> Lease:
@@ -267,10 +282,23 @@ class FeedServer:
             for want in lease.wants.values():
                 self._later(partial(self._release, lease, want))
 
+    def _identities(self) -> Iterable[Identity]:
+        return self._keys().identities.values()
+
+    def _identity(self, key_id: str) -> Identity:
+        for identity in self._identities():
+            if identity.key_id == key_id:
+                return identity
+        raise AuthError("Invalid API key")
+
     # --- to the gateways ----------------------------------------------------------------------------------------------
 
     def _broadcast(self, answer: wire.Answer) -> None:
         for lease in self._leases.values():
+            self._tell(lease, answer)
+
+    def _answer(self, lease: Lease, answer: wire.Answer) -> None:
+        if self._leases.get(lease.routing) is lease:
             self._tell(lease, answer)
 
     def _tell(self, lease: Lease, answer: wire.Answer) -> None:

@@ -17,10 +17,12 @@ from sangam.model.enums import AccountState, Mode
 from sangam.model.errors import DecodeError
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.instrument import Level
+from sangam.model.order import OrderNews
 
 from . import wire
 from .keyring import Keyring
 from .remote import Remote, WantKey
+from .remote_orders import RemoteOrders
 from .sockets import Socket
 
 log = logging.getLogger("sangam.bus")
@@ -38,7 +40,8 @@ _SHOWABLE = frozenset({AccountState.LIVE, AccountState.CLOSED_MARKET})
 
 
 class RemoteFeed:
-    """Implements `feed.port.FeedPort`. `gateway` names this process in the feed's log.
+    """Implements `feed.port.FeedPort`; its `orders` implement `orders.ports.Actions`. `gateway` names this process in
+    the feed's log.
 
     `figures` is what the feed is told of this gateway now and then: its clients and its counters; `written` is the
     gateway's own, told along."""
@@ -46,6 +49,7 @@ class RemoteFeed:
     def __init__(self, endpoint: str, gateway: str, clock: Clock, secret: str = "") -> None:
         self.brokers: list[str] = []
         self.keys = Keyring(clock, lambda key_id: self._request(wire.Used(key_id)))
+        self.orders = RemoteOrders(lambda item: self._send([item]), self._pass_on, clock)
         self.lost = 0
         """Updates that the border lost since the start."""
         self.figures: Callable[[], tuple[int, Mapping[str, float]]] = lambda: (0, {})
@@ -87,6 +91,7 @@ class RemoteFeed:
         await self._ready.wait()
 
     def stop(self) -> None:
+        self.orders.silent()
         if self._timer is not None:
             self._timer.cancel()
         self._requests.close()
@@ -108,6 +113,7 @@ class RemoteFeed:
     def _miss(self) -> None:
         """The feed is silent: clients are told, once, that nothing flows."""
         self._away = True
+        self.orders.silent()
         log.warning("The feed process does not answer")
         now = self._clock.now_ms()
         for account, health in list(self._health.items()):
@@ -201,9 +207,9 @@ class RemoteFeed:
         for at in range(0, len(asking), _BATCH):
             self._send(asking[at : at + _BATCH])
 
-    def _send(self, items: list[wire.Request]) -> None:
-        """What cannot be sent belongs to a lease that will be lost, and is asked for again under the next one."""
-        self._requests.send(wire.encode(wire.Upward(self._gateway, self._lease, items, self._secret)))
+    def _send(self, items: list[wire.Request]) -> bool:
+        """Wants that cannot be sent belong to a lease that will be lost, and are asked for again under the next one."""
+        return self._requests.send(wire.encode(wire.Upward(self._gateway, self._lease, items, self._secret)))
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
@@ -216,6 +222,7 @@ class RemoteFeed:
         self._heard = self._clock.monotonic()
         if self._away:
             self._away = False
+            self.orders.back()
             log.info("The feed process answers again")
         for item in told.items:
             if isinstance(item, wire.Welcome):
@@ -229,6 +236,7 @@ class RemoteFeed:
             return
         self._lease = lease
         self.brokers = welcome.brokers
+        self.orders.begin()
         self._asking = [item for item in self._asking if isinstance(item, wire.Used)]
         if welcome.start != self._start:
             self._start = welcome.start
@@ -269,10 +277,18 @@ class RemoteFeed:
             case wire.States():
                 for health in item.accounts:
                     self._change(health)
-            case wire.Order() if self._sink is not None:
-                self._sink.order(item.news)
+            case wire.Order():
+                self.orders.heard(item.news)
+            case wire.Acted() | wire.Failed() | wire.Replayed():
+                self.orders.answered(item)
+            case wire.Missed():
+                self.orders.caught_up(item)
             case wire.Keys():
                 self.keys.learn(item)
+
+    def _pass_on(self, news: OrderNews) -> None:
+        if self._sink is not None:
+            self._sink.order(news)
 
     def _served(self, answer: wire.Served) -> None:
         record = self._records.get(answer.id)

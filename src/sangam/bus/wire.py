@@ -22,6 +22,8 @@ LEASE_SECONDS = 10.0
 """A gateway that is silent for so long holds no want any more."""
 BEAT_SECONDS = 1.0
 """How often each side is heard at least."""
+ACT_SECONDS = 3.0
+"""An order action that lay between the processes for longer is not begun: prices have moved on."""
 
 # --- from a gateway ---------------------------------------------------------------------------------------------------
 
@@ -60,7 +62,31 @@ class Used(msgspec.Struct, frozen=True, array_like=True, tag="used"):
     key_id: str
 
 
-Request = Ask | Drop | Resync | Beat | Used
+class Act(msgspec.Struct, frozen=True, array_like=True, tag="act"):
+    """An order action of a client, to be begun before `until` (epoch ms) or not at all. `fields` is JSON."""
+
+    id: int
+    key_id: str
+    action: str
+    fields: bytes
+    until: int
+
+
+class Since(msgspec.Struct, frozen=True, array_like=True, tag="since"):
+    """Which events came to a key's user after one?"""
+
+    id: int
+    key_id: str
+    seq: int
+
+
+class Behind(msgspec.Struct, frozen=True, array_like=True, tag="behind"):
+    """Under the lease before, events were heard up to this one: tell all later ones, of everybody."""
+
+    seq: int
+
+
+Request = Ask | Drop | Resync | Beat | Used | Act | Since | Behind
 
 
 class Upward(msgspec.Struct, frozen=True, array_like=True):
@@ -138,7 +164,36 @@ class Keys(msgspec.Struct, frozen=True, array_like=True, tag="keys"):
     identities: dict[bytes, Identity]
 
 
-Answer = Welcome | Served | Newest | Refusal | Lapsed | States | Order | Keys
+class Acted(msgspec.Struct, frozen=True, array_like=True, tag="acted"):
+    """An `Act` was carried out; `body` is the JSON object of its reply."""
+
+    id: int
+    body: bytes
+
+
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag="failed"):
+    """An `Act` or `Since` was not; `body` is a JSON object with code, message and what else is known."""
+
+    id: int
+    body: bytes
+
+
+class Replayed(msgspec.Struct, frozen=True, array_like=True, tag="replayed"):
+    """The answer to a `Since`: the oldest events first, and the newest number there is."""
+
+    id: int
+    newest: int
+    events: list[OrderNews]
+
+
+class Missed(msgspec.Struct, frozen=True, array_like=True, tag="missed"):
+    """The answer to `Behind`, in parts; `more` says that another part follows."""
+
+    events: list[OrderNews]
+    more: bool
+
+
+Answer = Welcome | Served | Newest | Refusal | Lapsed | States | Order | Keys | Acted | Failed | Replayed | Missed
 
 
 class Downward(msgspec.Struct, frozen=True, array_like=True):
