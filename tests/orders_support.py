@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from sangam.brokers.contract import Tag, Trading
+from sangam.model.books import Trade
 from sangam.model.enums import Action, Exchange, PriceType, Product
 from sangam.model.order import Order, OrderNews, OrderState, OrderUpdate, TradingMode
 from sangam.orders.journal import EventKind
@@ -109,3 +111,47 @@ class MemoryJournal:
         else:
             future.set_result(None)
         return future
+
+
+class ScriptedExecutor:
+    """An executor whose books are lists; `errors` are raised by the next reads, one each."""
+
+    def __init__(self, mode: TradingMode = TradingMode.LIVE) -> None:
+        self.mode = mode
+        self.book: list[OrderUpdate] = []
+        self.traded: list[Trade] = []
+        self.errors: list[Exception] = []
+        self.reads: list[str] = []
+        self.pause: asyncio.Event | None = None
+
+    async def _read(self, what: str) -> None:
+        self.reads.append(what)
+        if self.pause is not None:
+            await self.pause.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+
+    async def orders(self, account: str) -> list[OrderUpdate]:
+        book = list(self.book)
+        await self._read("orders")
+        return book
+
+    async def find(self, account: str, order: Order) -> OrderUpdate | None:
+        await self._read(f"find {order.our_tag}")
+        return next((row for row in self.book if row.tag.startswith(order.our_tag)), None)
+
+    async def trades(self, account: str) -> list[Trade]:
+        self.reads.append("trades")
+        return list(self.traded)
+
+
+def a_trading(**changes: Any) -> Trading:
+    """What a broker can do that echoes our tag and finds orders by it; none of it is ever called."""
+
+    def never(*_: Any) -> Any:
+        raise AssertionError("a scripted executor runs no operations")
+
+    values: dict[str, Any] = dict.fromkeys(
+        ("place", "modify", "cancel", "orders", "trades", "positions", "holdings", "funds"), never
+    )
+    return Trading(**{**values, "tag": Tag("text", 20), "products": {}, **changes})

@@ -53,6 +53,11 @@ class Updates:
         self._waiters: dict[str, list[asyncio.Future[Order]]] = {}
         self._superseded: dict[str, tuple[states.Terms, float]] = {}
         self._strays: dict[str, list[OrderUpdate]] = defaultdict(list)
+        self._doubtful: Callable[[Order], object] = lambda order: None
+
+    def on_doubt(self, listener: Callable[[Order], object]) -> None:
+        """Who hears of orders in doubt, to look for them."""
+        self._doubtful = listener
 
     def close(self) -> None:
         """Tell what is left."""
@@ -245,6 +250,8 @@ class Updates:
                     future.set_result(after)
         if before.state in _IN_FLIGHT and after.state not in _IN_FLIGHT:
             self._hear_strays(after.account)
+        if after.state is OrderState.UNKNOWN and before.state is not after.state:
+            self._doubtful(after)
 
 
 def _keep(told: list[OrderNews], news: OrderNews) -> OrderNews:

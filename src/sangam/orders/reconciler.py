@@ -1,0 +1,266 @@
+"""Finds out what became of orders: reads the books after a start, a login and a reconnect, and looks for every order
+in doubt until there is evidence (DESIGN §3.5).
+
+Everything passes the executor, so its rate limits are shared; reads of one account are joined."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from sangam.brokers.contract import Tag, Trading
+from sangam.instruments.daily import day_began
+from sangam.model.clock import Clock
+from sangam.model.errors import SangamError, SessionExpired
+from sangam.model.order import Order, OrderState, TradingMode
+
+from . import evidence
+from .evidence import Moments, Verdict
+from .journal import Journal
+from .ports import Executor
+from .seeking import Seeker
+from .states import NEVER_REACHED
+from .updates import Updates
+
+log = logging.getLogger("sangam.orders")
+
+_Odd = tuple[str, int, int]
+_SLICE = 100
+"""Rows merged between two turns of the loop."""
+_GONE = (
+    "It never reached {broker}: the whole order book, read {seconds:.0f} s or more after the attempt, does not have "
+    "it. You may place it again."
+)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds. `settle` is how long an order may need to show in the book; `first` and `cap` are the pauses between two
+    looks for an order in doubt; `gap` lies between two reads of a book; `gate` is how long new orders wait at most for
+    the first reading after a start."""
+
+    settle: float = 10.0
+    first: float = 0.5
+    cap: float = 15.0
+    gap: float = 0.5
+    gate: float = 30.0
+
+
+class Reconciler:
+    """`trading(account)` is what its broker can do, None where orders of the account go to the paper book only."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        updates: Updates,
+        executors: Mapping[TradingMode, Executor],
+        trading: Callable[[str], Trading | None],
+        clock: Clock,
+        pace: Pace | None = None,
+    ) -> None:
+        self._journal = journal
+        self._updates = updates
+        self._executors = executors
+        self._trading = trading
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+        self._gates: dict[str, asyncio.Event] = {}
+        self._odd: dict[tuple[str, TradingMode], Counter[_Odd]] = {}
+        self._lacking: dict[tuple[str, TradingMode], str] = {}
+        self.refused: set[str] = set()
+        """Accounts whose session the broker no longer takes: no use in asking before the next login."""
+        self._seeker = Seeker(self.seekable, self._look, clock, self._pace.first, self._pace.cap, self._pace.settle)
+        updates.on_doubt(self._doubtful)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self, accounts: Iterable[str]) -> None:
+        """Orders of these accounts that are not settled hold back new ones until the books were read once."""
+        for account in accounts:
+            unsettled = self._journal.unsettled(account)
+            if any(order.mode is TradingMode.LIVE for order in unsettled):
+                self._gates[account] = asyncio.Event()
+            if any(order.mode is TradingMode.PAPER for order in unsettled):
+                self.check(account)
+
+    async def stop(self) -> None:
+        runs = list(self._runs.values())
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, self._seeker.stop(), return_exceptions=True)
+
+    # --- what others ask ----------------------------------------------------------------------------------------------
+
+    def check(self, account: str) -> None:
+        """Read the books of an account soon. What is asked while a reading is under way is one more reading."""
+        if account in self._runs:
+            self._again.add(account)
+            return
+        self._runs[account] = asyncio.create_task(self._run(account), name=f"reconcile {account}")
+
+    async def ready(self, account: str) -> None:
+        """Returns once the books of an account were read after the start, or there is nothing to learn from them. Waits
+        no longer than `Pace.gate`; an account without a session is not waited for, since it cannot trade anyway."""
+        gate = self._gates.get(account)
+        if gate is None:
+            return
+        self.check(account)
+        try:
+            await asyncio.wait_for(gate.wait(), self._pace.gate)
+        except TimeoutError:
+            log.warning("%s: its books cannot be read; new orders wait no longer for that", account)
+            self._gates.pop(account, None)
+
+    def in_doubt(self, account: str) -> list[Order]:
+        """Orders that nobody knows the outcome of, oldest first."""
+        return [order for order in self._journal.unsettled(account) if order.state is OrderState.UNKNOWN]
+
+    def doubt_text(self, order: Order) -> str:
+        """What a person must know of an order in doubt."""
+        terms = f"{order.action} {order.quantity} {order.exchange}:{order.symbol}"
+        hope = (
+            "It is being looked for."
+            if order in self.seekable(order.account)
+            else f"Nothing in {order.broker}'s books can tell it from others: look there yourself and settle it with "
+            f"sangam orders resolve {order.id}"
+        )
+        return f"Order {order.id} ({terms}) is in doubt; do not repeat it. {order.reason} {hope}"
+
+    def seekable(self, account: str) -> list[Order]:
+        """Orders in doubt that the books of today can tell something of."""
+        day = day_began(self._clock.now_ms())
+        return [
+            order
+            for order in self.in_doubt(account)
+            if order.created_at >= day and (order.order_id or self._tag(order).kind != "none")
+        ]
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    async def _run(self, account: str) -> None:
+        try:
+            pause = self._pace.gap
+            while True:
+                self._again.discard(account)
+                done = await self._check(account)
+                if done and account not in self._again:
+                    return
+                await asyncio.sleep(pause)
+                pause = self._pace.gap if done else min(2 * pause, self._pace.cap)
+        finally:
+            self._runs.pop(account, None)
+            self._again.discard(account)
+
+    async def _check(self, account: str) -> bool:
+        """Whether there is nothing to try again: orders that wait for the first reading do not wait for the next one
+        who asks."""
+        paper = any(order.mode is TradingMode.PAPER for order in self._journal.unsettled(account))
+        for mode, due in ((TradingMode.LIVE, self._trading(account) is not None), (TradingMode.PAPER, paper)):
+            if not due:
+                continue
+            try:
+                await self._read(account, mode)
+                await self._compare_trades(account, mode)
+            except SessionExpired:
+                self._rest(account)
+                if (gate := self._gates.get(account)) is not None:
+                    self._gates[account] = asyncio.Event()
+                    gate.set()
+                return True
+            except SangamError as error:
+                log.warning("%s: the order book was not read: %s", account, error)
+            except Exception:
+                log.exception("%s: the order book was not merged", account)
+            else:
+                self.refused.discard(account)
+                if mode is TradingMode.LIVE and (gate := self._gates.pop(account, None)) is not None:
+                    gate.set()
+        self._seeker.seek(account)
+        return account not in self._gates
+
+    async def _read(self, account: str, mode: TradingMode) -> None:
+        """One whole order book: every row is merged, and what it lacks is judged. Raises what the executor raises."""
+        now = self._clock.now_ms()
+        moments = Moments(day_began(now), now, round(self._pace.settle * 1000))
+        rows = await self._executors[mode].orders(account)
+        for at, row in enumerate(rows):
+            if at % _SLICE == _SLICE - 1:
+                await asyncio.sleep(0)
+            self._updates.heard(account, mode, row)
+        known = [order for order in self._journal.of(account) if order.mode is mode]
+        lost = next((order.order_id for order in evidence.missing(known, rows, moments)), "")
+        if lost and lost != self._lacking.get((account, mode)):
+            log.warning("%s: the order book lacks %s; it proves nothing", account, lost)
+        self._lacking[account, mode] = lost
+        if lost:
+            return
+        open_orders = [order for order in known if not order.state.is_final]
+        for order, verdict in list(evidence.absent(open_orders, rows, moments, tagged=self._tagged(account, mode))):
+            log.warning("%s: %s %s", account, order.id, verdict.value)
+            if verdict is Verdict.EXPIRED:
+                self._updates.expired(order)
+            else:
+                text = _GONE.format(broker=order.broker, seconds=self._pace.settle)
+                self._updates.rejected(order, text, NEVER_REACHED)
+
+    async def _compare_trades(self, account: str, mode: TradingMode) -> None:
+        """Trades are detail that sums to what was filled; a difference that stays is told once."""
+        try:
+            trades = await self._executors[mode].trades(account)
+        except SessionExpired:
+            raise
+        except SangamError as error:
+            log.info("%s: the trade book was not read: %s", account, error)
+            return
+        seen, now = self._odd.get((account, mode), Counter()), Counter[_Odd]()
+        for order, total in evidence.odd_fills(self._journal.of(account), trades):
+            odd = order.order_id, order.filled_quantity, total
+            now[odd] = seen[odd] + 1
+            if now[odd] == 2:
+                log.warning("%s: %s filled %d, but its trades sum to %d", account, *odd)
+        self._odd[account, mode] = now
+
+    # --- looking for one ----------------------------------------------------------------------------------------------
+
+    def _doubtful(self, order: Order) -> None:
+        self._seeker.seek(order.account)
+
+    async def _look(self, account: str, orders: list[Order]) -> None:
+        """One look for orders in doubt: a single one by the cheapest read, several by one read of the book."""
+        for mode in {order.mode for order in orders}:
+            mine = [order for order in orders if order.mode is mode]
+            try:
+                if len(mine) > 1 or not await self._found(mine[0]):
+                    await self._read(account, mode)
+            except SessionExpired:
+                self._rest(account)
+            except SangamError as error:
+                log.info("%s: an order in doubt was looked for in vain: %s", account, error)
+            except Exception:
+                log.exception("%s: an order in doubt was looked for in vain", account)
+
+    async def _found(self, order: Order) -> bool:
+        """Whether a targeted read settled this, or it is too early for the book to prove anything."""
+        trading = self._trading(order.account)
+        if order.mode is TradingMode.LIVE and (trading is None or trading.find is None):
+            return False
+        row = await self._executors[order.mode].find(order.account, order)
+        if row is not None:
+            self._updates.heard(order.account, order.mode, row)
+            return True
+        return self._clock.now_ms() < evidence.attempted(order) + self._pace.settle * 1000
+
+    def _rest(self, account: str) -> None:
+        self.refused.add(account)
+        self._seeker.rest(account)
+
+    def _tag(self, order: Order) -> Tag:
+        trading = self._trading(order.account)
+        return Tag("text", 10) if order.mode is TradingMode.PAPER else trading.tag if trading is not None else Tag()
+
+    def _tagged(self, account: str, mode: TradingMode) -> bool:
+        trading = self._trading(account)
+        return mode is TradingMode.PAPER or (trading is not None and trading.tag.kind != "none")
