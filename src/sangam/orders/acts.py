@@ -79,7 +79,7 @@ class Acts:
                 self._times.add(act.account, row["sent_at"])
             if after := _AFTER_RESTART.get(act.state):
                 act = msgspec.structs.replace(act, state=after[0], reason=after[1], updated_at=now_ms)
-                changed.append((self._statements.save_act, self._row(act)))
+                changed.append((self._statements.save_act, self._row(act, now_ms)))
             self._set(act)
         return changed
 
@@ -90,8 +90,8 @@ class Acts:
             act = _act(row) if row is not None else None
         return act
 
-    def add(self, act: Act) -> asyncio.Future[None]:
-        future = self._writer.put((self._statements.save_act, self._row(act)))
+    def add(self, act: Act, now_ms: int) -> asyncio.Future[None]:
+        future = self._writer.put((self._statements.save_act, self._row(act, now_ms)))
         self._set(act)
 
         def settled(future: asyncio.Future[None]) -> None:
@@ -108,7 +108,7 @@ class Acts:
         act = msgspec.structs.replace(act, state=ActState.SENT, updated_at=now_ms)
         self._sent_at[act.id] = now_ms
         self._times.add(act.account, now_ms)
-        future = self._writer.put((self._statements.save_act, self._row(act)))
+        future = self._writer.put((self._statements.save_act, self._row(act, now_ms)))
         self._set(act)
 
         def settled(future: asyncio.Future[None]) -> None:
@@ -121,9 +121,9 @@ class Acts:
         future.add_done_callback(settled)
         return future
 
-    def save(self, act: Act) -> asyncio.Future[None]:
+    def save(self, act: Act, now_ms: int) -> asyncio.Future[None]:
         self._set(act)
-        return self._writer.put((self._statements.save_act, self._row(act)), keep=True)
+        return self._writer.put((self._statements.save_act, self._row(act, now_ms)), keep=True)
 
     def forget(self, before_ms: int) -> None:
         for act in [each for each in self._acts.values() if max(each.created_at, each.updated_at) < before_ms]:
@@ -142,7 +142,7 @@ class Acts:
         if self._clients.get((act.account, act.client_order_id)) == act.id:
             del self._clients[act.account, act.client_order_id]
 
-    def _row(self, act: Act) -> dict[str, Any]:
+    def _row(self, act: Act, now_ms: int) -> dict[str, Any]:
         return {
             "id": act.id,
             "account": act.account,
@@ -150,7 +150,7 @@ class Acts:
             "state": act.state.value,
             "created_at": act.created_at,
             "sent_at": self._sent_at.get(act.id, 0),
-            "updated_at": act.updated_at,
+            "updated_at": now_ms,
             "body": msgspec.json.encode(act).decode(),
         }
 

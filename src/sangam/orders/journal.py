@@ -186,7 +186,7 @@ class Journal:
                 return refused(f"There is an order {order.id} already.")
         now = self._clock.now_ms()
         numbers = [self._next() for _ in orders]
-        rows = [_row(order) for order in orders]
+        rows = [_row(order, now) for order in orders]
         events = [_event(order, EventKind.PENDING, now, seq) for order, seq in zip(orders, numbers, strict=True)]
         future = self._writer.put((self._statements.add_order, rows), (self._statements.add_event, events))
         for order in orders:
@@ -276,14 +276,14 @@ class Journal:
 
     def add_act(self, act: Act) -> asyncio.Future[None]:
         self._turn_day()
-        return self._acts.add(act)
+        return self._acts.add(act, self._clock.now_ms())
 
     def act_sent(self, act: Act) -> asyncio.Future[None]:
         """As `sent`, for an act."""
         return self._acts.sent(act, self._clock.now_ms())
 
     def save_act(self, act: Act) -> asyncio.Future[None]:
-        return self._acts.save(act)
+        return self._acts.save(act, self._clock.now_ms())
 
     def act_by_client(self, account: str, client_order_id: str) -> Act | None:
         """The newest; one of days ago is read from the database, and only that raises StoreError."""
@@ -323,7 +323,7 @@ class Journal:
 
     def _written(self, order: Order, kind: EventKind, at: int, seq: int, told: OrderNews | None) -> list[Statement]:
         return [
-            (self._statements.save_order, _row(order)),
+            (self._statements.save_order, _row(order, at)),
             (self._statements.add_event, _event(order, kind, at, seq, told)),
         ]
 
@@ -332,7 +332,7 @@ def _seq(news: OrderNews) -> int:
     return news.seq
 
 
-def _row(order: Order) -> dict[str, Any]:
+def _row(order: Order, at: int) -> dict[str, Any]:
     return {
         "id": order.id,
         "account": order.account,
@@ -341,7 +341,7 @@ def _row(order: Order) -> dict[str, Any]:
         "state": order.state.value,
         "created_at": order.created_at,
         "sent_at": order.sent_at,
-        "updated_at": order.updated_at,
+        "updated_at": at,
         "body": msgspec.json.encode(order).decode(),
     }
 
