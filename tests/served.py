@@ -109,7 +109,7 @@ class Served:
         self.house.clock.advance(1)
         return await self.client.post(f"/api/v1/{path}", json={"apikey": self.key, **body})
 
-    async def order(self, path: str, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+    async def order(self, path: str, headers: Any = None, **body: Any) -> httpx.Response:
         """With the trading key."""
         self.house.clock.advance(1)
         return await self.client.post(f"/api/v1/{path}", json={"apikey": self.trading_key, **body}, headers=headers)

@@ -142,14 +142,17 @@ _WORDS = {
 }
 """These answer with `errors` beside such a message; all others have the complaints as their message."""
 
-ORDERS = frozenset(
+_TEXTS = frozenset(
     (
         "placeorder", "placesmartorder", "modifyorder", "cancelorder", "cancelallorder", "closeposition", "basketorder",
         "splitorder", "placegttorder", "modifygttorder", "cancelgttorder", "orderstatus", "openposition", "margin",
         "analyzer", "toggle",
     )
 )  # fmt: skip
-"""Paths about orders: their message is a text, the complaints written out."""
+"""Their message is a text: the complaints written out."""
+
+ORDERS = _TEXTS | {"optionsorder", "optionsmultiorder"}
+"""Paths that tell the mode in their errors, too."""
 
 
 def explain(path: str, faults: Sequence[Mapping[str, Any]]) -> ApiError:
@@ -171,7 +174,7 @@ def explain(path: str, faults: Sequence[Mapping[str, Any]]) -> ApiError:
             inside = inside.setdefault(name, {})
         inside.setdefault(last, []).append(_complaint(fault))
     name = path.rstrip("/").rpartition("/")[2]
-    if name in ORDERS:
+    if name in _TEXTS:
         return ApiError(400, ErrorCode.INVALID_INPUT, str(fields))
     word = _WORDS.get(name)
     if word is None:
