@@ -50,10 +50,10 @@ def squared_off(now: datetime, exchange: Exchange, config: Config) -> bool:
     return at is not None and (now.time() >= at or now.time() < MORNING)
 
 
-def refuse_intraday(order: PaperOrder, opening: int, now_ms: int, config: Config) -> None:
+def refuse_intraday(order: PaperOrder, enlarges: bool, now_ms: int, config: Config) -> None:
     """Raises Refused where an intraday position would grow after its square-off time."""
     exchange = order.instrument.exchange
-    if order.product is Product.MIS and opening and squared_off(ist_from_ms(now_ms), exchange, config):
+    if order.product is Product.MIS and enlarges and squared_off(ist_from_ms(now_ms), exchange, config):
         raise Refused(
             f"MIS orders cannot be placed after square-off time ({config.square_off(exchange):%H:%M} IST). "
             "Trading resumes at 09:00 AM IST.",

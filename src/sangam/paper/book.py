@@ -76,7 +76,7 @@ class PaperBook:
         unit = self._unit(order, quote)
         if not forced:
             if not self.always_open(order.account):
-                admission.refuse_intraday(order, units, now_ms, self.config)
+                admission.refuse_intraday(order, self.enlarges(order), now_ms, self.config)
             self._refuse_uncovered(order)
             self._refuse_unpaid(margin.amount(units, unit), self.ledger.available)
         self.orders[order.id] = order
@@ -106,8 +106,8 @@ class PaperBook:
         if new.remaining <= 0:
             raise Refused(f"Quantity must be more than the {order.filled} filled already", admission.INVALID_ORDER)
         units, unit = self.opening(new), self._unit(new, quote)
-        if not self.always_open(order.account) and units > order.opening:
-            admission.refuse_intraday(new, units, now_ms, self.config)
+        if not self.always_open(order.account):
+            admission.refuse_intraday(new, self.enlarges(new), now_ms, self.config)
         self._refuse_uncovered(new)
         self._refuse_unpaid(margin.amount(units, unit), self.ledger.available + order.blocked)
         for name in ("quantity", "price_type", "price", "trigger_price", "disclosed_quantity", "validity", "stamp"):
@@ -144,13 +144,15 @@ class PaperBook:
     # --- judgement ----------------------------------------------------------------------------------------------------
 
     def opening(self, order: PaperOrder) -> int:
-        """How many units of an order would enlarge its position, when all that waits before it is filled."""
+        """How many units of an order would enlarge its position as it is now: an exit never wants money, whatever else
+        waits to be an exit. Should it open after all, the money must be there when it fills."""
+        against = max(0, -order.sign * self.ledger.quantity(order.key))
+        return order.remaining - min(order.remaining, against)
+
+    def enlarges(self, order: PaperOrder) -> bool:
+        """Whether the position would grow or turn round when all that waits beside the order is filled too."""
         against = -order.sign * self.ledger.quantity(order.key)
-        if against <= 0:
-            return order.remaining
-        for other in self._others(order):
-            against -= other.remaining - other.opening
-        return order.remaining - min(order.remaining, max(0, against))
+        return order.remaining + sum(other.remaining for other in self._others(order)) > against
 
     def covered(self, order: PaperOrder) -> int:
         """Shares that a delivery sale may still sell: held and bought today, less what waits to be sold."""
