@@ -27,7 +27,7 @@ class Statements:
         self.save_act = _or_update(upsert(order_acts), order_acts)
         self.tell: Executable = update(order_events).where(order_events.c.seq == bindparam("number"))
         self.withdraw_order: Executable = delete(orders).where(
-            orders.c.id == bindparam("number"),
+            orders.c.id == bindparam("gone"),
             orders.c.state == bindparam("was"),
             orders.c.created_at == bindparam("made"),
         )
