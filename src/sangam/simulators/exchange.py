@@ -250,12 +250,13 @@ class Exchange:
         """Orders of yesterday end, statistics begin anew, and the day's listing replaces the old one."""
         for market in self._markets.values():
             market.end_day(self.day)
-        self.day = trading_day(self.now_ms)
-        self._contracts = {contract.id: contract for contract in self._list(self.day)}
+        day = trading_day(self.now_ms)
+        contracts = {contract.id: contract for contract in self._list(day)}
         waiting = [order for order in self.ledger.orders.values() if not order.status.is_final]
         for order in waiting:
-            if not order.held or (order.symbol, order.exchange) not in self._contracts:
+            if not order.held or (order.symbol, order.exchange) not in contracts:
                 self.cancel(order.order_id, "End of day")
+        self.day, self._contracts = day, contracts
         self._number()
         self._markets = {key: market for key, market in self._markets.items() if key in self._contracts}
         self._births = {key: self._births[key] for key in self._markets}

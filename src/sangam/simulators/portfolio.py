@@ -12,7 +12,6 @@ from sangam.model.enums import Action, Exchange, InstrumentType, Product
 
 from .desk import LIMITED
 from .exchange import Exchange as Floor
-from .exchange import trading_day
 from .listing import Contract, Id
 from .market import Market
 from .orders import Order, Trade
@@ -120,7 +119,7 @@ class Funds(NamedTuple):
 
 
 class Portfolio:
-    """One owner's books. Every question first reads what the ledger wrote since the last one."""
+    """One owner's books; they follow the ledger event by event."""
 
     def __init__(self, floor: Floor, owner: str, cash: float) -> None:
         self._floor = floor
@@ -133,6 +132,7 @@ class Portfolio:
         self._blocked: dict[str, float] = {}
         self._offered: dict[str, tuple[Id, int]] = {}
         """Shares that waiting delivery orders want to sell."""
+        floor.on_order(lambda order: self.read())
 
     def hold(self, symbol: str, exchange: Exchange, quantity: int, average_price: float) -> None:
         """Put shares into the demat account. Raises SymbolNotFound."""
@@ -141,14 +141,13 @@ class Portfolio:
 
     def read(self) -> None:
         """Take in what happened since."""
+        self._turn_to(self._floor.day)
         ledger = self._floor.ledger
         trades, self._trades = ledger.trades[self._trades :], len(ledger.trades)
         for trade in trades:
             order = ledger.orders[trade.order_id]
             if order.owner == self.owner:
-                self._turn_to(trading_day(trade.time))
                 self._book(order, trade)
-        self._turn_to(self._floor.day)
         entries, self._entries = ledger.entries[self._entries :], len(ledger.entries)
         for order_id in {entry.order.order_id for entry in entries if entry.order.owner == self.owner}:
             self._block(ledger.orders[order_id])

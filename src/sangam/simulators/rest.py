@@ -35,6 +35,12 @@ class _Quiet(H11Protocol):
 
         self.app = application
 
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        # asyncio leaves Nagle on where the listening socket was made without naming TCP; a small answer of two
+        # writes would wait 40 ms for the client's delayed acknowledgement
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().connection_made(transport)
+
 
 class Rest:
     """An application on a listening socket: no signal handlers, no access log, stopped for certain."""
