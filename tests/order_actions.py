@@ -52,7 +52,7 @@ class Scripted:
 
 
 def event(seq: int, account: str) -> OrderNews:
-    placed = {"type": "ORDER_PLACED", "event": seq, "order_id": str(seq), "status": "OPEN"}
+    placed = {"type": "ORDER_PLACED", "seq": seq, "order_id": str(seq), "status": "OPEN"}
     update = {"type": "order_update", "orderid": str(seq), "order_status": "open"}
     return OrderNews(seq, account, json.dumps(placed).encode(), json.dumps(update).encode())
 

@@ -19,6 +19,7 @@ from . import rows
 from .asked import Asked, change, gtt_legs, ticket
 from .failure import ActionFailed, puzzled, told
 from .ports import Caller, Desk
+from .told import Told
 
 log = logging.getLogger("sangam.orders")
 
@@ -60,18 +61,16 @@ T = TypeVar("T")
 class Events(Protocol):
     """The part of the journal that replays."""
 
-    @property
-    def newest(self) -> int: ...
-
     async def since(self, accounts: Collection[str], seq: int, limit: int = ...) -> list[OrderNews]: ...
 
 
 class DeskActions:
-    """Implements `orders.ports.Actions`."""
+    """Implements `orders.ports.Actions`. `told` is what news of orders pass through on their way to the doors."""
 
-    def __init__(self, desk: Desk, events: Events, quotes: Quotes, clock: Clock) -> None:
+    def __init__(self, desk: Desk, events: Events, told: Told, quotes: Quotes, clock: Clock) -> None:
         self._desk = desk
         self._events = events
+        self._told = told
         self._quotes = quotes
         self._clock = clock
 
@@ -88,11 +87,12 @@ class DeskActions:
         return await _DOINGS[action](self, self._desk.caller(identity, account), asked)
 
     async def since(self, identity: Identity, seq: int) -> tuple[list[OrderNews], int]:
-        newest = self._events.newest
-        if seq >= newest or not identity.may(Scope.ORDERS_READ):
-            return [], newest
-        events = await self._events.since([account.id for account in identity.accounts], seq, _PAGE)
-        return events, self._events.newest
+        """Only what was told: the rest comes live to whoever listens from here on."""
+        missed: list[OrderNews] = []
+        if seq < self._told.newest and identity.may(Scope.ORDERS_READ):
+            missed = await self._events.since([account.id for account in identity.accounts], seq, _PAGE)
+        newest = self._told.newest
+        return [news for news in missed if news.seq <= newest], newest
 
     # --- orders -------------------------------------------------------------------------------------------------------
 

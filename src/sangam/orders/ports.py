@@ -158,5 +158,6 @@ class Actions(Protocol):
         ...
 
     async def since(self, identity: Identity, seq: int) -> tuple[list[OrderNews], int]:
-        """The events of the identity's accounts after `seq`, oldest first, and the newest number there is."""
+        """The events of the identity's accounts after `seq`, oldest first and perhaps not all, and the number up to
+        which everything was told by now: what is told live from here on lies beyond both."""
         ...
