@@ -45,13 +45,18 @@ def check(
         raise Denied(f"Disclosed quantity must lie between 0 and the quantity, {ticket.quantity}.")
     if ticket.validity is Validity.IOC and trading is not None and ticket.exchange in trading.no_ioc:
         raise Denied(f"{ticket.exchange} takes no IOC orders from programs here. Use DAY.")
-    clean = msgspec.structs.replace(
+    clean = plain(ticket)
+    _check_prices(clean, instrument)
+    return clean
+
+
+def plain(ticket: Ticket) -> Ticket:
+    """Without prices that its price type does not have."""
+    return msgspec.structs.replace(
         ticket,
         price=ticket.price if ticket.price_type in _PRICED else NOTHING,
         trigger_price=ticket.trigger_price if ticket.price_type in _TRIGGERED else NOTHING,
     )
-    _check_prices(clean, instrument)
-    return clean
 
 
 def check_change(

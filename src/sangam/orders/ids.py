@@ -25,6 +25,11 @@ def new_id(mode: TradingMode, tag: Tag, random: Callable[[int], bytes], taken: C
             return found
 
 
+def new_act_id(random: Callable[[int], bytes]) -> str:
+    """The name of a write that is no placement; only the journal knows it."""
+    return "A-" + _base32(int.from_bytes(random(8)))
+
+
 def mode_of(id: str) -> TradingMode | None:
     """What an id tells of its order; None for a text that is no id of ours."""
     prefix, hyphen, tag = id.partition("-")
