@@ -40,6 +40,45 @@ DATA: dict[str, dict[str, Any]] = {
 }
 """Bodies of the routes that need the scope `data`, and may name an account."""
 
+ORDER = {**SBIN, "action": "BUY", "quantity": 1}
+LEG = {"offset": "ATM", "option_type": "CE", "action": "BUY", "quantity": 65}
+GTT = {**ORDER, "trigger_type": "SINGLE", "product": "CNC", "price": 5, "triggerprice_sl": 5}
+
+READS: dict[str, dict[str, Any]] = {
+    "orderbook": {},
+    "tradebook": {},
+    "positionbook": {},
+    "holdings": {},
+    "funds": {},
+    "orderstatus": {"orderid": "1"},
+    "openposition": {**SBIN, "product": "MIS"},
+    "margin": {"positions": [{**ORDER, "product": "MIS", "pricetype": "MARKET"}]},
+    "gttorderbook": {},
+    "pnl/symbols": {},
+}
+"""Bodies of the routes that need the scope `orders:read`, and may name an account."""
+
+WRITES: dict[str, dict[str, Any]] = {
+    "placeorder": ORDER,
+    "placesmartorder": {**ORDER, "position_size": 1},
+    "modifyorder": {**ORDER, "orderid": "1", "product": "MIS", "pricetype": "LIMIT", "price": 5},
+    "cancelorder": {"orderid": "1"},
+    "cancelallorder": {},
+    "closeposition": {},
+    "basketorder": {"orders": [ORDER]},
+    "splitorder": {**ORDER, "splitsize": 1},
+    "optionsorder": {**NIFTY, **LEG},
+    "optionsmultiorder": {**NIFTY, "legs": [LEG]},
+    "placegttorder": GTT,
+    "modifygttorder": {**GTT, "trigger_id": "1"},
+    "cancelgttorder": {"trigger_id": "1"},
+    "orders/resolve": {"orderid": "1", "outcome": "complete", "note": "seen"},
+}
+"""The same of `orders:write`."""
+
+OF_THE_USER = {"analyzer": Scope.ORDERS_READ, "orders/events": Scope.ORDERS_READ, "analyzer/toggle": Scope.ORDERS_WRITE}
+"""Routes about all of a user's accounts."""
+
 DATA_BY_QUERY = {"/api/v1/instruments": {}, "/api/v1/ticker/NSE:SBIN": {"from": "2026-07-01", "to": "2026-07-02"}}
 
 OWN = {"/api/v1/ping", "/api/v1/accounts", "/api/v1/accounts/default", "/health", "/api/v1/admin/{verb:path}"}
@@ -123,7 +162,14 @@ def routes(found: list[BaseRoute]) -> Iterator[str]:
 
 def test_every_route_has_a_rule(two: Two) -> None:
     by_query = {path.replace("NSE:SBIN", "{name:path}") for path in DATA_BY_QUERY}
-    known = {f"/api/v1/{name}" for name in DATA} | by_query | OWN | NOBODYS | PAGES | {"/docs/oauth2-redirect"}
+    known = (
+        {f"/api/v1/{name}" for name in (*DATA, *READS, *WRITES, *OF_THE_USER)}
+        | by_query
+        | OWN
+        | NOBODYS
+        | PAGES
+        | {"/docs/oauth2-redirect"}
+    )
     assert set(routes(two.app.routes)) == known
 
 
@@ -151,6 +197,42 @@ async def test_data_needs_its_scope_and_an_account_of_ones_own(
             assert (status, told["message"]) == (404, f"You have no account '{next(iter(name.values()))}'.")
     assert two.fetched == []
     assert two.asked == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "right"),
+    [(path, body, Scope.ORDERS_READ) for path, body in READS.items()]
+    + [(path, body, Scope.ORDERS_WRITE) for path, body in WRITES.items()],
+)
+async def test_orders_need_their_scope_and_an_account_of_ones_own(
+    two: Two, path: str, body: dict[str, Any], right: Scope
+) -> None:
+    where = f"/api/v1/{path}"
+    few = two.key_of("ravi", *(set(Scope) - {right, Scope.ADMIN}))
+    status, told = await two.ask("POST", where, few, **body)
+    assert (status, told["error_code"]) == (403, "INSUFFICIENT_PERMISSION")
+    status, told = await two.ask("POST", where, "sangam_00000000_forged", **body)
+    assert (status, told["error_code"]) == (403, "INVALID_TOKEN")
+    good = two.key_of("ravi", right)
+    for name in ({"account": "asha-example"}, {"broker": "example"}):
+        status, told = await two.ask("POST", where, good, **body, **name)
+        assert (status, told["message"]) == (404, f"You have no account '{next(iter(name.values()))}'.")
+    assert two.desk.asked == []
+
+
+@pytest.mark.parametrize(("path", "right"), OF_THE_USER.items())
+async def test_what_concerns_a_user_needs_its_scope(two: Two, path: str, right: Scope) -> None:
+    few = two.key_of("ravi", *(set(Scope) - {right, Scope.ADMIN}))
+    status, told = await two.ask("POST", f"/api/v1/{path}", few, mode=True)
+    assert (status, told["error_code"]) == (403, "INSUFFICIENT_PERMISSION")
+    assert two.desk.asked == []
+    two.desk.news = [OrderNews(1, two.account.id, b"{}", b"{}"), OrderNews(2, "ravi-other", b'{"seq":2}', b"{}")]
+    status, told = await two.ask("POST", f"/api/v1/{path}", two.key_of("ravi", right), mode=True)
+    assert status == 200
+    if path == "orders/events":
+        assert told["data"] == [{"seq": 2}]
+    elif path == "analyzer/toggle":
+        assert two.desk.asked[0] == ("switch", "ravi", True)
 
 
 async def test_a_user_is_told_of_own_accounts_only(two: Two) -> None:

@@ -12,7 +12,7 @@ from sangam.orders.ports import Desk
 
 from .gate import Gate
 from .order_replies import order_id
-from .order_requests import Basket, Idempotent, SplitOrder
+from .order_requests import Basket, Idempotent, SplitOrder, Strategic
 from .ordering import answer, client_id, echo, leg_row, ordering, slice_rows
 
 
@@ -54,7 +54,7 @@ def make_router(gate: Gate, desk: Desk, composites: Composites) -> APIRouter:
         )
 
     @router.post("/cancelallorder", summary="Cancel whatever waits")
-    async def cancelallorder(wanted: Idempotent, request: Request) -> Response:
+    async def cancelallorder(wanted: Strategic, request: Request) -> Response:
         """Open and trigger pending orders, those placed elsewhere too."""
         caller = gate.caller(desk, wanted, request, write=True)
         with ordering(caller, write=True):
