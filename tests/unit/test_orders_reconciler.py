@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.databases import database_url
 from tests.orders_support import (
     ACCOUNT,
     NOW_MS,
@@ -23,14 +26,22 @@ from sangam.model.books import Trade
 from sangam.model.clock import IST, ManualClock, ist_from_ms
 from sangam.model.enums import Action, Product
 from sangam.model.errors import NotSent, SessionExpired, Unknown
-from sangam.model.order import Order, OrderState, TradingMode
+from sangam.model.instrument import Instrument
+from sangam.model.order import Order, OrderNews, OrderState, TradingMode
+from sangam.orders.journal import Journal
 from sangam.orders.reconciler import Pace, Reconciler
 from sangam.orders.states import NEVER_REACHED
 from sangam.orders.updates import Updates
+from sangam.store.journal import open_journal_database
+from sangam.store.writer import Writer
 
 FAST = Pace(settle=10.0, first=0.01, cap=0.05, gap=0.01, gate=2.0)
 MASTER = ToyMaster(toy_instrument("SBIN"))
 UNKNOWN = an_order(state=OrderState.UNKNOWN, reason="No reply came in time.", code="OUTCOME_UNKNOWN")
+
+
+def named(account: str, brsymbol: str, brexchange: str) -> Instrument | None:
+    return MASTER.by_brsymbol(brsymbol, brexchange)
 
 
 class Bench:
@@ -40,7 +51,7 @@ class Bench:
         self.live, self.paper = ScriptedExecutor(), ScriptedExecutor(TradingMode.PAPER)
         self.updates = Updates(
             self.journal,  # type: ignore[arg-type]
-            lambda account, brsymbol, brexchange: MASTER.by_brsymbol(brsymbol, brexchange),
+            named,
             lambda account: ("u", "toy"),
             lambda news: None,
             self.clock,
@@ -308,3 +319,47 @@ async def test_an_account_without_a_session_is_not_waited_for_until_it_has_one()
         assert not waiting.done()
         house.live.pause.set()
         await asyncio.wait_for(waiting, 1)
+
+
+# --- with the real journal --------------------------------------------------------------------------------------------
+
+
+async def test_a_killed_server_finds_its_order_and_clients_hear_every_event_once(tmp_path: Path) -> None:
+    """Promises 3 and 4: sent, killed, restarted; found by its tag; what was told is what a resume gives."""
+    clock = ManualClock(ist_from_ms(NOW_MS).astimezone(IST))
+    database = open_journal_database(tmp_path, database_url(tmp_path))
+    writer = Writer(database)
+    journal = Journal(database, writer, clock)
+    order = an_order(state=OrderState.PENDING, created_at=clock.now_ms())
+    journal.add([order])
+    await journal.sent(order, clock.now_ms())
+    await writer.close()
+    database.close()
+
+    database = open_journal_database(tmp_path, database_url(tmp_path))
+    writer = Writer(database)
+    journal = Journal(database, writer, clock)
+    told: list[OrderNews] = []
+    updates = Updates(journal, named, lambda account: ("u", "toy"), told.append, clock)
+    live = ScriptedExecutor()
+    executors: Any = {TradingMode.LIVE: live}
+    reconciler = Reconciler(journal, updates, executors, lambda account: a_trading(), clock, FAST)
+    try:
+        updates.start()
+        reconciler.start([ACCOUNT])
+        live.book = [an_update("complete", filled_quantity=10, average_price=625.0)] * 2
+        await reconciler.ready(ACCOUNT)
+        reconciler.check(ACCOUNT)
+        await wait_for(lambda: live.reads.count("trades") == 2, what="two readings")
+        await wait_for(lambda: len(told) >= 3, what="the news")
+        types = [json.loads(news.event)["type"] for news in told]
+        assert types == ["ORDER_UNKNOWN", "ORDER_PLACED", "ORDER_FILLED"]
+        assert await journal.since([ACCOUNT], 0) == told
+        found = journal.get(order.id)
+        assert found is not None
+        assert (found.state, found.filled_quantity, found.order_id) == (OrderState.COMPLETE, 10, "1001")
+    finally:
+        await reconciler.stop()
+        updates.close()
+        await writer.close()
+        database.close()

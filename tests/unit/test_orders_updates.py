@@ -165,11 +165,13 @@ async def test_a_tag_alone_does_not_make_another_order_ours(other: dict[str, str
 
 
 async def test_news_of_the_other_mode_are_of_another_order() -> None:
-    bench = Bench(an_order(mode=TradingMode.PAPER, id="P-AAAAAAAAAA"))
+    bench = Bench(an_order(mode=TradingMode.PAPER, id="P-AAAAAAAAAA", state=OrderState.UNKNOWN))
     adopted = bench.hear(an_update())
     assert adopted is not None
     assert adopted.foreign
-    assert bench.hear(an_update(order_id="77", tag="ZZ"), TradingMode.PAPER) is None
+    squared_off = bench.hear(an_update(order_id="77", tag="ZZ"), TradingMode.PAPER)
+    assert squared_off is not None
+    assert (squared_off.id, squared_off.mode) == (f"P-{ACCOUNT}.251126.77", TradingMode.PAPER)
 
 
 class TestForeign:
@@ -188,6 +190,13 @@ class TestForeign:
             bench.hear(an_update("complete", filled_quantity=10, average_price=625.0))
         (event,) = await bench.heard("FILLED")
         assert event["filled_quantity"] == 10
+
+    async def test_what_was_over_yesterday_is_not_told_again(self) -> None:
+        """We forget settled orders as the trading day begins; some brokers clear their books later."""
+        bench = Bench()
+        yesterday = NOW_MS - 86_400_000
+        assert bench.hear(an_update("complete", filled_quantity=10, timestamp=yesterday)) is None
+        assert bench.hear(an_update("open", order_id="1002", timestamp=yesterday)) is not None
 
     async def test_the_brokers_own_words_stand_where_the_master_knows_nothing(self) -> None:
         adopted = Bench().hear(an_update(brsymbol="ODD-TOY"))

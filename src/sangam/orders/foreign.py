@@ -1,4 +1,5 @@
-"""Orders that were placed elsewhere (the broker's own application, another program) and that we only hear of."""
+"""Orders that were placed elsewhere (the broker's own application, another program, a trigger or the square-off of the
+paper book) and that we only hear of."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,9 +14,16 @@ from . import states
 
 T = TypeVar("T")
 
+_PREFIX = {TradingMode.LIVE: "L", TradingMode.PAPER: "P"}
+
 
 def adopted(
-    account: str, owner: tuple[str, str], update: OrderUpdate, instrument: Instrument | None, now_ms: int
+    account: str,
+    mode: TradingMode,
+    owner: tuple[str, str],
+    update: OrderUpdate,
+    instrument: Instrument | None,
+    now_ms: int,
 ) -> Order | None:
     """The order as the journal keeps it. Where the master does not know the instrument, the broker's own words stand;
     None where the news speak of a side, product, price type or exchange that the house does not know.
@@ -28,11 +36,11 @@ def adopted(
         return None
     user, broker = owner
     order = Order(
-        id=f"L-{account}.{ist_from_ms(now_ms):%y%m%d}.{update.order_id}",
+        id=f"{_PREFIX[mode]}-{account}.{ist_from_ms(now_ms):%y%m%d}.{update.order_id}",
         account=account,
         user=user,
         broker=broker,
-        mode=TradingMode.LIVE,
+        mode=mode,
         symbol=instrument.symbol if instrument is not None else update.brsymbol,
         exchange=exchange,
         action=action,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from sangam.instruments.daily import day_began
 from sangam.model.clock import Clock
 from sangam.model.errors import Conflict, InDoubt, InvalidInput
 from sangam.model.instrument import Instrument
@@ -48,16 +49,24 @@ class Updates:
         self._journal = journal
         self._named = named
         self._owner = owner
+        self._tell = tell
         self._telling = Telling(tell)
         self._clock = clock
         self._waiters: dict[str, list[asyncio.Future[Order]]] = {}
         self._superseded: dict[str, tuple[states.Terms, float]] = {}
-        self._strays: dict[str, list[OrderUpdate]] = defaultdict(list)
+        self._strays: dict[str, list[tuple[TradingMode, OrderUpdate]]] = defaultdict(list)
         self._doubtful: Callable[[Order], object] = lambda order: None
 
     def on_doubt(self, listener: Callable[[Order], object]) -> None:
         """Who hears of orders in doubt, to look for them."""
         self._doubtful = listener
+
+    def start(self) -> None:
+        """Tell what the restart did to orders: those it denied, and those it left in doubt."""
+        for news in self._journal.tell_restarted(
+            lambda order, seq: order_news(states.kind_of(order.state), seq, order)
+        ):
+            self._tell(news)
 
     def close(self) -> None:
         """Tell what is left."""
@@ -141,7 +150,7 @@ class Updates:
         instrument = self._named(account, update.brsymbol, update.brexchange)
         order = self._match(account, mode, update, instrument)
         if order is None:
-            return self._adopt(account, update, instrument) if mode is TradingMode.LIVE else None
+            return self._adopt(account, mode, update, instrument)
         after = self._turn(order, states.merge(order, update, self._replaced(order)))
         return after if after is not order else None
 
@@ -180,31 +189,36 @@ class Updates:
             return None
         return order
 
-    def _adopt(self, account: str, update: OrderUpdate, instrument: Instrument | None) -> Order | None:
+    def _adopt(
+        self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None
+    ) -> Order | None:
         """Placed elsewhere. One that looks like an order of ours in flight may be that one: it waits for its id."""
-        if self._may_be_ours(account, update, instrument):
-            self._strays[account].append(update)
+        if self._may_be_ours(account, mode, update, instrument):
+            self._strays[account].append((mode, update))
             return None
-        order = adopted(account, self._owner(account), update, instrument, self._clock.now_ms())
+        now = self._clock.now_ms()
+        order = adopted(account, mode, self._owner(account), update, instrument, now)
         if order is None:
-            log.info("%s: %s is an order in terms that we do not know; it is left alone", account, update.order_id)
+            log.debug("%s: %s is an order in terms that we do not know; it is left alone", account, update.order_id)
             return None
+        if order.state.is_final and 0 < update.timestamp < day_began(now):
+            return None  # settled yesterday, and told then: brokers clear their books later than we do
         self._save(states.kind_of(order.state), order)
         return order
 
-    def _may_be_ours(self, account: str, update: OrderUpdate, instrument: Instrument | None) -> bool:
+    def _may_be_ours(self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None) -> bool:
         symbol = instrument.symbol if instrument is not None else update.brsymbol
         return any(
             order.state in _IN_FLIGHT
             and not order.order_id
             and (order.symbol, order.action) == (symbol, update.action)
-            and order.mode is TradingMode.LIVE
+            and order.mode is mode
             for order in self._journal.unsettled(account)
         )
 
     def _hear_strays(self, account: str) -> None:
-        for update in self._strays.pop(account, ()):
-            self.heard(account, TradingMode.LIVE, update)
+        for mode, update in self._strays.pop(account, ()):
+            self.heard(account, mode, update)
 
     # --- the journal --------------------------------------------------------------------------------------------------
 
