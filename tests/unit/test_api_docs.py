@@ -76,6 +76,7 @@ async def test_the_examples_have_the_real_keys(served: Served) -> None:
     served.bars = [Candle(1, 1.0, 1.0, 1.0, 1.0, 1)]
     span = {"interval": "1m", "start_date": "2026-08-03", "end_date": "2026-08-03"}
     order = share | {"action": "BUY", "quantity": 5}
+    gtt = order | {"product": "CNC", "price": 5, "trigger_type": "SINGLE", "triggerprice_sl": 5}
     served.key, _ = served.house.accounts.keys.create("asha", [Scope.DATA, Scope.ORDERS_READ, Scope.ORDERS_WRITE])
     served.desk.mode = TradingMode.PAPER
     served.desk.faults["NOPE"] = Denied("Quantity must be in multiples of lot size 65")
