@@ -94,7 +94,7 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk) -> APIRouter:
         caller = gate.caller(desk, wanted, request)
         with ordering(caller):
             told = await desk.funds(caller)
-            paper = (await deps.paper(caller) if deps.paper else {}) if _paper(caller) else None
+            paper = (deps.paper(caller) if deps.paper else {}) if _paper(caller) else None
         return answer(caller, data=funds_data(told, paper))
 
     @router.post("/margin", summary="What orders would need")

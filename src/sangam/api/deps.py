@@ -59,7 +59,7 @@ class ApiDeps:
     desk: Desk | None = None
     analyzer: Callable[[Identity], bool] = lambda identity: False
     set_analyzer: Callable[[Identity, bool], Awaitable[None]] = _not_here
-    paper: Callable[[Caller], Awaitable[Mapping[str, Any]]] | None = None
+    paper: Callable[[Caller], Mapping[str, Any]] | None = None
     resolve: Callable[[Caller, str, str, str], Order] = _not_here
     events: Callable[[Identity, int], Awaitable[tuple[list[OrderNews], int]]] = _not_here
 

@@ -17,6 +17,7 @@ from sangam.model.enums import Scope
 from sangam.model.errors import ConfigError
 from sangam.model.histogram import Histogram
 from sangam.model.identity import AccountInfo, Identity
+from sangam.orders.ports import Actions
 from sangam.settings import Settings
 
 
@@ -33,6 +34,10 @@ class Front(Protocol):
     def written(self) -> Histogram: ...
 
     def metrics(self) -> Mapping[str, float]: ...
+
+    def attach_orders(self, orders: Actions) -> None:
+        """Who carries out what clients ask of orders. Comes before the first client."""
+        ...
 
     async def open(self, auto_port: bool) -> int:
         """Let clients in; the WebSocket port. Raises ConfigError."""

@@ -18,6 +18,7 @@ from sangam.accounts.vault import open_vault
 from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
 from sangam.api.logins import make_login_router
+from sangam.api.postbacks import make_postback_router
 from sangam.api.server import ApiServer, serve_api
 from sangam.brokers import registry
 from sangam.bus.ingress import Ingress
@@ -33,6 +34,7 @@ from sangam.model import holidays
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, SystemClock
 from sangam.model.errors import BrokerError
+from sangam.model.identity import Identity
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.simulators import Simulator
@@ -49,6 +51,7 @@ from .keeper import Keeper
 from .logins import Logins
 from .loop import LagMeter
 from .observe import Observer
+from .orders import OrderRoom
 from .trace import Target, Tracer
 
 log = logging.getLogger("sangam.app")
@@ -122,9 +125,30 @@ class App:
         adopter.on_client(self._accounts.name_client)
         stack.push_async_callback(adopter.stop)
         self._instruments = InstrumentDesk(adopter, masters)
+        orders = self._orders = OrderRoom(
+            home,
+            settings.database,
+            clock=clock,
+            calendar=self._calendar,
+            http=http,
+            feed=self._feed,
+            market=self._market,
+            accounts=self._accounts,
+            brokers=self._brokers,
+            master=self._master,
+            tell=front.sink.order,
+        )
+        stack.push_async_callback(orders.stop)
+        orders.start()
+        front.attach_orders(orders.actions)
         hook = settings.alert_webhook.get_secret_value() if settings.alert_webhook else ""
         alerts = Alerts(
-            self._feed.all_health, lambda: [source.progress() for source in adopter.sources], home.path, clock, hook
+            self._feed.all_health,
+            lambda: [source.progress() for source in adopter.sources],
+            home.path,
+            clock,
+            hook,
+            orders.troubles,
         )
         stack.push_async_callback(alerts.stop)
         alerts.start()
@@ -137,6 +161,7 @@ class App:
         stack.push_async_callback(front.stop)
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
+        stack.push_async_callback(orders.drain)
         run = self.run = RunInfo(
             pid=os.getpid(),
             api_host=settings.api_host,
@@ -148,6 +173,7 @@ class App:
             started_at=clock.now_ms(),
         )
         self._bring_up(adopter, embedded)
+        orders.serve()
         if home.locked:
             home.write_run(run)
         return run
@@ -194,7 +220,7 @@ class App:
         return embedded
 
     async def _serve_api(self, auto_port: bool) -> ApiServer:
-        settings = self._settings
+        settings, orders = self._settings, self._orders
         deps = ApiDeps(
             authenticate=self._accounts.authenticate,
             master=self._master,
@@ -210,6 +236,14 @@ class App:
             version=__version__,
             rate_limit=settings.api_rate_limit,
             greeks_rate_limit=settings.greeks_rate_limit,
+            order_rate_limit=settings.order_rate_limit,
+            smart_order_rate_limit=settings.smart_order_rate_limit,
+            desk=orders.desk,
+            analyzer=lambda identity: self._accounts.users[identity.user].analyzer,
+            set_analyzer=self._analyze,
+            paper=orders.paper_figures,
+            resolve=orders.desk.resolve,
+            events=orders.events,
         )
         api = create_api(deps)
         api.include_router(
@@ -217,6 +251,7 @@ class App:
                 self._desk, self._clock, settings.tls_cert is not None or self._address().startswith("https")
             )
         )
+        api.include_router(make_postback_router(orders.addressee, orders.posted, orders.read, self._clock))
         return await serve_api(
             api,
             settings.api_host,
@@ -228,7 +263,7 @@ class App:
 
     def _figures(self) -> Mapping[str, float]:
         ingress = self.ingress.figures() if self.ingress is not None else {}
-        return {**self._observer.metrics(), **ingress}
+        return {**self._observer.metrics(), **self._orders.metrics(), **ingress}
 
     def _address(self) -> str:
         """Where browsers reach us: `HOST_SERVER`, or where the API listens."""
@@ -242,10 +277,13 @@ class App:
         key, secret = self._settings.broker_api_key, self._settings.broker_api_secret
         return key.get_secret_value() if key else "", secret.get_secret_value() if secret else ""
 
+    async def _analyze(self, identity: Identity, on: bool) -> None:
+        self._accounts.analyze(identity.user, on)
+
     # --- what the API asks --------------------------------------------------------------------------------------------
 
     async def _administer(self, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        for desk in (self._instruments, self.tracer):
+        for desk in (self._instruments, self.tracer, self._orders.verbs):
             if verb in desk:
                 return await desk.call(verb, arguments)
         return await self._desk.admin.call(verb, arguments)

@@ -56,9 +56,8 @@ def show(order: Id) -> None:
     out.print(shown)
     events = table("number", "time (IST)", "event", "state", "filled")
     for event in told["events"]:
-        events.add_row(
-            str(event["seq"]), moment(event["at"]), event["kind"], event["state"], str(event["filled_quantity"])
-        )
+        filled = event["order"].get("filled_quantity", 0) if "order" in event else "-"
+        events.add_row(str(event.get("seq", "-")), moment(event["at"]), event["kind"], event["state"], str(filled))
     out.print(events)
 
 
@@ -92,11 +91,5 @@ def export(
 
 
 def _export_day(call: Call, account: str | None, day: date) -> None:
-    after = 0
-    while True:
-        rows = call("orders/export", {"account": account, "day": f"{day}", "after": after})["events"]
-        for row in rows:
-            typer.echo(json.dumps(row, separators=(",", ":"), ensure_ascii=False))
-        if not rows:
-            return
-        after = rows[-1]["seq"]
+    for entry in call("orders/export", {"account": account, "day": f"{day}"})["events"]:
+        typer.echo(json.dumps(entry, separators=(",", ":"), ensure_ascii=False))

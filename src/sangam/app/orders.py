@@ -1,0 +1,332 @@
+"""The order side of a server: journal, executors, router, reconciler and desk, built and connected."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import msgspec
+
+from sangam.accounts.accounts import Accounts
+from sangam.accounts.arguments import Arguments
+from sangam.accounts.verbs import Verbs
+from sangam.api.postbacks import Addressee
+from sangam.brokers.contract import BrokerSpec, Session, Trading
+from sangam.brokers.registry import Registry
+from sangam.feed.feed import Feed
+from sangam.feed.market import Market
+from sangam.instruments.master import Master
+from sangam.model.calendar import Calendar
+from sangam.model.clock import IST, Clock
+from sangam.model.enums import Mode
+from sangam.model.errors import BrokerError, OrderNotFound
+from sangam.model.identity import Identity
+from sangam.model.instrument import Instrument
+from sangam.model.order import Order, OrderNews, OrderState, OrderUpdate, TradingMode
+from sangam.orders.actions import DeskActions
+from sangam.orders.desk import OrderDesk
+from sangam.orders.events import order_news
+from sangam.orders.journal import EventKind, Journal
+from sangam.orders.live import Live
+from sangam.orders.poller import Poller
+from sangam.orders.ports import Caller, Executor
+from sangam.orders.reconciler import Reconciler
+from sangam.orders.router import Router
+from sangam.orders.told import Told
+from sangam.orders.updates import Updates
+from sangam.paper.executor import PaperExecutor
+from sangam.store.home import Home
+from sangam.store.journal import open_journal_database
+from sangam.store.writer import Writer
+from sangam.transport.http import HttpDriver
+from sangam.transport.keeper import Keeper
+
+from .alerts import Alert
+from .paper_prices import PaperPrices
+
+log = logging.getLogger("sangam.orders")
+
+DOUBTFUL_MS = 30_000
+"""An order may be in doubt for so long before a person is called."""
+ORDER_LANE = "orders"
+_DAY_SECONDS = 86_400.0
+
+
+class OrderRoom:
+    """`start` reads the journal; `serve` begins to look at the brokers' books, once the accounts are up; `drain` takes
+    no new orders and waits for those under way; `stop` leaves nothing running."""
+
+    def __init__(
+        self,
+        home: Home,
+        database_url: str,
+        *,
+        clock: Clock,
+        calendar: Calendar,
+        http: HttpDriver,
+        feed: Feed,
+        market: Market,
+        accounts: Accounts,
+        brokers: Registry,
+        master: Callable[[str], Master],
+        tell: Callable[[OrderNews], object],
+    ) -> None:
+        """Opens the journal. Raises ConfigError where it cannot be opened."""
+        self._clock = clock
+        self._calendar = calendar
+        self._http = http
+        self._feed = feed
+        self._market = market
+        self._accounts = accounts
+        self._brokers = brokers
+        self._master = master
+        self._database = open_journal_database(home.path, database_url)
+        self._writer = Writer(self._database)
+        journal = self.journal = Journal(self._database, self._writer, clock)
+        told = Told(journal.newest, tell)
+        updates = self.updates = Updates(journal, self._named, self._owner, told, clock)
+        prices = PaperPrices(feed, market, accounts)
+        self.paper = PaperExecutor(
+            self._database,
+            self._writer,
+            clock,
+            owner=lambda account: self._accounts[account].info.user,
+            named=self._by_symbol,
+            source=prices,
+            listener=self._heard_on_paper,
+            always_open=lambda account: self._spec(account).simulated,
+        )
+        prices.on_price = self.paper.on_price
+        live = Live(http, self._spec, feed.session)
+        executors: dict[TradingMode, Executor] = {TradingMode.LIVE: live, TradingMode.PAPER: self.paper}
+        self._reconciler = Reconciler(journal, updates, executors, self._trading, clock)
+        self._poller = Poller(self._reconciler, updates, journal, self._sessions, calendar, clock)
+        self._router = Router(
+            journal,
+            updates,
+            executors,
+            master=master,
+            price=self._seen,
+            rules=accounts.rules.binding,
+            trading=self._trading,
+            ready=self._reconciler.ready,
+            clock=clock,
+            random=os.urandom,
+        )
+        self.desk = OrderDesk(
+            journal,
+            self._router,
+            updates,
+            executors,
+            master=master,
+            price=self._price,
+            trades_live=lambda broker: broker in brokers.names and brokers[broker].trading is not None,
+        )
+        self.actions = DeskActions(self.desk, journal, told, market.quotes, clock)
+        self.verbs = Verbs(
+            {
+                "orders/list": (OfAccount, self._list),
+                "orders/show": (NameOrder, self._show),
+                "orders/resolve": (Resolve, self._resolve),
+                "orders/export": (Export, self._export),
+            }
+        )
+        self._keeper = Keeper(http, lambda: self._sessions().values(), self._in_session)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.journal.tell_restarted(_restarted_news)
+        self._feed.on_order(self._poller.told)
+
+    def serve(self) -> None:
+        since = self._clock.now_ms() - int(_DAY_SECONDS * 1000)
+        for info in self._accounts.list():
+            if info.broker in self._brokers.names:
+                self._http.seed(self._brokers[info.broker], info.id, ORDER_LANE, self.journal.placed_at(info.id, since))
+        self.paper.start()
+        self._reconciler.start([info.id for info in self._accounts.list()])
+        self._poller.start()
+        self._keeper.start()
+
+    async def drain(self) -> None:
+        await self._router.close()
+
+    async def stop(self) -> None:
+        await self._router.close(0)
+        await self._keeper.stop()
+        await self._poller.stop()
+        await self._reconciler.stop()
+        await self.paper.stop()
+        self.updates.close()
+        await self._writer.close()
+        self._database.close()
+
+    # --- what can be seen ---------------------------------------------------------------------------------------------
+
+    def troubles(self) -> Iterable[Alert]:
+        now = self._clock.now_ms()
+        if trouble := self._writer.trouble:
+            text = f"the journal takes nothing, so no order is sent: {trouble}"
+            yield Alert(kind="journal", about="journal", broker="", text=text, since=now)
+        for info in self._accounts.list():
+            doubtful = [order for order in self._reconciler.in_doubt(info.id) if now - order.created_at >= DOUBTFUL_MS]
+            if doubtful:
+                text = " ".join(self._reconciler.doubt_text(order) for order in doubtful[:3])
+                more = f" And {len(doubtful) - 3} more." if len(doubtful) > 3 else ""
+                since = doubtful[0].created_at
+                yield Alert(kind="order_unknown", about=info.id, broker=info.broker, text=f"{text}{more}", since=since)
+
+    def metrics(self) -> Mapping[str, float]:
+        return {"order_events": self.journal.newest, "journal_in_trouble": bool(self._writer.trouble)}
+
+    async def events(self, identity: Identity, after: int) -> tuple[list[OrderNews], int]:
+        return await self.actions.since(identity, after)
+
+    def addressee(self, account: str) -> Addressee | None:
+        """Whom a posted order is for, while it is logged in."""
+        if (held := self._sessions().get(account)) is None:
+            return None
+        spec, session = held
+        return Addressee(spec.name, session, spec.trading.postback if spec.trading else None)
+
+    def posted(self, account: str, update: OrderUpdate) -> None:
+        self._poller.told(account, update)
+
+    def read(self, account: str) -> None:
+        """Look into an account's books soon."""
+        self._poller.read(account)
+
+    def paper_figures(self, caller: Caller) -> Mapping[str, Any]:
+        """What funds of the known API tell of a paper account beside the usual five."""
+        told = self.paper.details(caller.account.id)
+        return {
+            "total_realized_pnl": told.total_realised,
+            "today_realized_pnl": told.today_realised,
+            "last_reset": told.last_reset,
+            "reset_count": told.reset_count,
+        }
+
+    # --- what the rooms ask of the house ------------------------------------------------------------------------------
+
+    def _spec(self, account: str) -> BrokerSpec:
+        return self._brokers[self._accounts[account].info.broker]
+
+    def _trading(self, account: str) -> Trading | None:
+        return self._spec(account).trading if account in self._accounts else None
+
+    def _owner(self, account: str) -> tuple[str, str]:
+        info = self._accounts[account].info
+        return info.user, info.broker
+
+    def _named(self, account: str, brsymbol: str, brexchange: str) -> Instrument | None:
+        try:
+            return self._master(account).by_brsymbol(brsymbol, brexchange)
+        except BrokerError:
+            return None
+
+    def _by_symbol(self, account: str, symbol: str, exchange: str) -> Instrument | None:
+        try:
+            return self._master(account).lookup(symbol, exchange)
+        except (BrokerError, LookupError):
+            return None
+
+    def _sessions(self) -> Mapping[str, tuple[BrokerSpec, Session]]:
+        """The accounts that trade at their broker and are logged in."""
+        return {
+            info.id: (spec, session)
+            for info in self._accounts.list()
+            if info.broker in self._brokers.names
+            and (spec := self._brokers[info.broker]).trading is not None
+            and (session := self._feed.session(info.id)) is not None
+        }
+
+    def _in_session(self, spec: BrokerSpec) -> bool:
+        now = self._clock.now_ms()
+        return any(self._calendar.is_open(now, exchange) for exchange in spec.exchanges if not exchange.is_index)
+
+    def _seen(self, account: str, instrument: Instrument) -> tuple[float, int] | None:
+        last = self._feed.current(account, instrument.symbol, instrument.exchange.value, Mode.LTP)
+        age = last.age_ms(self._clock.now_ms()) if last is not None else None
+        return None if last is None or age is None else (last.fields["ltp"], age)
+
+    async def _price(self, account: str, instrument: Instrument) -> float:
+        last = (await self._market.quotes(account, [instrument], Mode.LTP)).get(instrument)
+        if last is None or not last.fields.get("ltp"):
+            raise BrokerError(f"There is no price of {instrument.exchange}:{instrument.symbol}; nothing was sent.")
+        return last.fields["ltp"]
+
+    def _heard_on_paper(self, account: str, update: OrderUpdate) -> None:
+        self.updates.heard(account, TradingMode.PAPER, update)
+
+    # --- what the command line asks -----------------------------------------------------------------------------------
+
+    def _list(self, wanted: "OfAccount") -> dict[str, Any]:
+        accounts = [wanted.account] if wanted.account else [info.id for info in self._accounts.list()]
+        found = [order for account in accounts for order in self.journal.of(self._accounts[account].info.id)]
+        found.sort(key=lambda order: (order.created_at, order.id), reverse=True)
+        return {"orders": [msgspec.to_builtins(order) for order in found]}
+
+    async def _show(self, wanted: "NameOrder") -> dict[str, Any]:
+        order = self._find(wanted.order)
+        entries = await asyncio.to_thread(
+            lambda: list(self.journal.export(order.account, order.created_at, self._clock.now_ms() + 1))
+        )
+        events = [entry for entry in entries if _about(entry) == order.id]
+        return {"order": msgspec.to_builtins(order), "events": events}
+
+    def _resolve(self, wanted: "Resolve") -> dict[str, Any]:
+        settled = self.updates.resolve(self._find(wanted.order), wanted.outcome, "command line", wanted.note)
+        return {"id": settled.id, "state": settled.state.value}
+
+    async def _export(self, wanted: "Export") -> dict[str, Any]:
+        since = datetime.combine(wanted.day, time(), IST)
+        until = since + timedelta(days=1)
+        rows = await asyncio.to_thread(
+            lambda: list(
+                self.journal.export(wanted.account, int(since.timestamp() * 1000), int(until.timestamp() * 1000))
+            )
+        )
+        return {"events": rows}
+
+    def _find(self, name: str) -> Order:
+        for info in self._accounts.list():
+            order = (
+                self.journal.get(name)
+                or self.journal.by_order_id(info.id, name)
+                or self.journal.by_client(info.id, name)
+            )
+            if order is not None:
+                return order
+        raise OrderNotFound(f"Order {name} is not in the journal of today, nor among those that are not settled.")
+
+
+def _about(entry: Mapping[str, Any]) -> str:
+    """Our id of the order that an entry of the audit trail is about."""
+    name = entry["order"]["id"] if "order" in entry else entry["act"]["order"]
+    return str(name)
+
+
+def _restarted_news(order: Order, seq: int) -> OrderNews:
+    kind = EventKind.UNKNOWN if order.state is OrderState.UNKNOWN else EventKind.REJECTED
+    return order_news(kind, seq, order)
+
+
+class OfAccount(Arguments):
+    account: str | None = None
+
+
+class NameOrder(Arguments):
+    order: str
+
+
+class Resolve(NameOrder):
+    outcome: str
+    note: str
+
+
+class Export(Arguments):
+    day: date
+    account: str | None = None

@@ -1,0 +1,251 @@
+"""The order desk: what the doors ask of this room, over the router and the executors."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
+from sangam.model.enums import Exchange, Product
+from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown
+from sangam.model.identity import Identity
+from sangam.model.instrument import Instrument
+from sangam.model.order import Change, Order, Ticket, TradingMode
+
+from .checks import check_gtt
+from .journal import ActKind, Journal
+from .ports import Caller, Executor
+from .router import Router
+from .updates import Updates
+
+log = logging.getLogger("sangam.orders")
+
+T = TypeVar("T")
+Row = TypeVar("Row", Trade, Position, Holding, Gtt)
+
+AT_ONCE = 100
+"""Book rows that are merged before others have a turn: about a millisecond's work."""
+
+
+class Master(Protocol):
+    def lookup(self, symbol: str, exchange: str) -> Instrument:
+        """Raises SymbolNotFound."""
+        ...
+
+    def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None: ...
+
+
+class OrderDesk:
+    """Implements `ports.Desk`.
+
+    `master(account)` raises BrokerError where the instruments are not loaded; `price` is the last price from the stream
+    or by request; `trades_live(broker)` says whether orders can go to the broker at all."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        router: Router,
+        updates: Updates,
+        executors: Mapping[TradingMode, Executor],
+        *,
+        master: Callable[[str], Master],
+        price: Callable[[str, Instrument], Awaitable[float]],
+        trades_live: Callable[[str], bool],
+    ) -> None:
+        self._journal = journal
+        self._router = router
+        self._updates = updates
+        self._executors = executors
+        self._master = master
+        self._price = price
+        self._trades_live = trades_live
+
+    # --- who ----------------------------------------------------------------------------------------------------------
+
+    def caller(self, identity: Identity, account: str | None) -> Caller:
+        """Raises InvalidInput, AuthError; Denied where the key is pinned to live and the broker takes no orders."""
+        target = identity.order_target(account)
+        if target is None and account:
+            raise InvalidInput(f"You have no account '{account}'.")
+        if target is None:
+            raise AuthError("This key has no account for orders. Choose one: sangam account default ACCOUNT --orders")
+        if identity.on_paper:
+            return Caller(identity, target, TradingMode.PAPER)
+        if self._trades_live(target.broker):
+            return Caller(identity, target, TradingMode.LIVE)
+        if identity.pinned_live:
+            raise Denied(
+                f"This key trades live only, and {target.broker} takes no live orders here. "
+                "Use a key that follows the analyzer, or one made with --mode paper."
+            )
+        return Caller(identity, target, TradingMode.PAPER)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    async def place(self, caller: Caller, ticket: Ticket, *, group: str = "", urgent: bool = False) -> Order:
+        return await self._router.place(caller, ticket, group=group, urgent=urgent)
+
+    async def place_all(self, caller: Caller, tickets: Sequence[Ticket], *, group: str = "") -> list[Order | Exception]:
+        return await self._router.place_all(caller, tickets, group=group)
+
+    async def modify(self, caller: Caller, reference: str, change: Change) -> Order:
+        return await self._router.modify(caller, await self._known(caller, reference), change)
+
+    async def cancel(self, caller: Caller, reference: str) -> Order:
+        return await self._router.cancel(caller, await self._known(caller, reference))
+
+    def resolve(self, caller: Caller, reference: str, outcome: str, note: str) -> Order:
+        """The user settles an order in doubt, on the record. Raises OrderNotFound, InvalidInput."""
+        identity = caller.identity
+        return self._updates.resolve(self.find(caller, reference), outcome, f"{identity.user}/{identity.key_id}", note)
+
+    def find(self, caller: Caller, reference: str) -> Order:
+        journal, account = self._journal, caller.account.id
+        order = (
+            journal.by_order_id(account, reference)
+            or journal.get(reference)
+            or journal.by_client(account, reference)
+        )
+        if order is None or order.account != account or order.mode is not caller.mode:
+            raise OrderNotFound(f"Order {reference} not found")
+        return order
+
+    async def _known(self, caller: Caller, reference: str) -> Order:
+        """One that was placed elsewhere is found by a look into the book."""
+        try:
+            return self.find(caller, reference)
+        except OrderNotFound:
+            await self.orders(caller)
+            return self.find(caller, reference)
+
+    async def orders(self, caller: Caller) -> list[Order]:
+        account, mode = caller.account.id, caller.mode
+        for number, row in enumerate(await self._executors[mode].orders(account), 1):
+            self._updates.heard(account, mode, row)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        found = [order for order in self._journal.of(account) if order.mode is mode]
+        return sorted(found, key=lambda order: (order.created_at, order.id), reverse=True)
+
+    # --- books --------------------------------------------------------------------------------------------------------
+
+    async def trades(self, caller: Caller) -> list[tuple[Instrument, Trade]]:
+        return self._named(caller, await self._executor(caller).trades(caller.account.id))
+
+    async def positions(self, caller: Caller) -> list[tuple[Instrument, Position]]:
+        return self._named(caller, await self._executor(caller).positions(caller.account.id))
+
+    async def holdings(self, caller: Caller) -> list[tuple[Instrument, Holding]]:
+        return self._named(caller, await self._executor(caller).holdings(caller.account.id))
+
+    async def funds(self, caller: Caller) -> Funds:
+        return await self._executor(caller).funds(caller.account.id)
+
+    async def margin(self, caller: Caller, legs: Sequence[tuple[Instrument, MarginLeg]]) -> Margin:
+        return await self._executor(caller).margin(caller.account.id, legs)
+
+    async def convert(self, caller: Caller, instrument: Instrument, old: Product, new: Product, quantity: int) -> None:
+        content = {**_named(instrument), "old": old.value, "new": new.value, "quantity": quantity}
+        await self._router.act(
+            caller,
+            ActKind.CONVERT,
+            content,
+            lambda sending: _nothing(
+                self._executor(caller).convert(caller.account.id, instrument, old, new, quantity, sending)
+            ),
+        )
+
+    # --- GTT ----------------------------------------------------------------------------------------------------------
+
+    async def gtts(self, caller: Caller) -> list[tuple[Instrument, Gtt]]:
+        return self._named(caller, await self._executor(caller).gtts(caller.account.id))
+
+    async def place_gtt(
+        self, caller: Caller, instrument: Instrument, legs: Sequence[GttLeg], client_order_id: str = ""
+    ) -> str:
+        check_gtt(instrument, legs)
+        last = await self.price(caller, instrument)
+        executor, account = self._executor(caller), caller.account.id
+        return await self._router.act(
+            caller,
+            ActKind.PLACE_GTT,
+            _content(instrument, legs),
+            lambda sending: executor.place_gtt(account, instrument, legs, last, sending),
+            client_order_id=client_order_id,
+        )
+
+    async def modify_gtt(
+        self, caller: Caller, trigger_id: str, instrument: Instrument, legs: Sequence[GttLeg]
+    ) -> str:
+        check_gtt(instrument, legs)
+        last = await self.price(caller, instrument)
+        executor, account = self._executor(caller), caller.account.id
+        return await self._router.act(
+            caller,
+            ActKind.MODIFY_GTT,
+            {"trigger_id": trigger_id, **_content(instrument, legs)},
+            lambda sending: executor.modify_gtt(account, trigger_id, instrument, legs, last, sending),
+        )
+
+    async def cancel_gtt(self, caller: Caller, trigger_id: str) -> str:
+        executor, account = self._executor(caller), caller.account.id
+        return await self._router.act(
+            caller,
+            ActKind.CANCEL_GTT,
+            {"trigger_id": trigger_id},
+            lambda sending: executor.cancel_gtt(account, trigger_id, sending),
+            urgent=True,
+        )
+
+    # --- instruments and prices ---------------------------------------------------------------------------------------
+
+    def instrument(self, caller: Caller, symbol: str, exchange: str) -> Instrument:
+        return self._master(caller.account.id).lookup(symbol, exchange)
+
+    async def price(self, caller: Caller, instrument: Instrument) -> float:
+        return await self._price(caller.account.id, instrument)
+
+    def _executor(self, caller: Caller) -> Executor:
+        return self._executors[caller.mode]
+
+    def _named(self, caller: Caller, rows: Sequence[Row]) -> list[tuple[Instrument, Row]]:
+        """With their instruments. One that today's master does not know keeps the broker's own words, for a position
+        that is not shown is money that nobody watches; where even its exchange is none of ours the book is refused."""
+        master = self._master(caller.account.id)
+        return [(master.by_brsymbol(row.brsymbol, row.brexchange) or _stranger(caller, row), row) for row in rows]
+
+
+def _stranger(caller: Caller, row: Trade | Position | Holding | Gtt) -> Instrument:
+    try:
+        exchange = Exchange(row.brexchange)
+    except ValueError:
+        raise Unknown(
+            f"{caller.account.broker} told of {row.brsymbol} on {row.brexchange}, an exchange that is not known here; "
+            "the book is not shown in part."
+        ) from None
+    log.warning("%s: %s on %s is not in today's instruments", caller.account.id, row.brsymbol, row.brexchange)
+    return Instrument(symbol=row.brsymbol, exchange=exchange, brsymbol=row.brsymbol, brexchange=exchange, token="")
+
+
+def _named(instrument: Instrument) -> dict[str, Any]:
+    return {"symbol": instrument.symbol, "exchange": instrument.exchange.value}
+
+
+def _content(instrument: Instrument, legs: Sequence[GttLeg]) -> dict[str, Any]:
+    rows = [
+        {
+            "trigger": str(leg.trigger),
+            "action": leg.action.value,
+            "quantity": leg.quantity,
+            "price": str(leg.price),
+            "price_type": leg.price_type.value,
+            "product": leg.product.value,
+        }
+        for leg in legs
+    ]
+    return {**_named(instrument), "legs": rows}
+
+
+async def _nothing(work: Awaitable[None]) -> str:
+    await work
+    return ""
