@@ -10,7 +10,14 @@ from tests.databases import on_postgres
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("house")
 
-_ON_BOTH = ("test_accounts_", "test_store_database", "test_store_journal", "test_store_writer", "test_orders_journal")
+_ON_BOTH = (
+    "test_accounts_",
+    "test_store_database",
+    "test_store_journal",
+    "test_store_writer",
+    "test_orders_journal",
+    "test_paper_executor",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -67,8 +67,12 @@ class PaperExecutor:
 
     def start(self) -> None:
         """Catch up what was missed, and keep the hours from now on."""
-        self._books.start()
+        self.catch_up()
         self._task = asyncio.create_task(self._cycle.run(), name="paper books")
+
+    def catch_up(self) -> None:
+        """Bring the books up to the hour, and watch what waits."""
+        self._books.start()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -219,11 +223,12 @@ class PaperExecutor:
 
     # --- what only paper has ------------------------------------------------------------------------------------------
 
-    async def details(self, account: str) -> views.Statement:
-        """All figures of an account's book, at the newest prices."""
-        return views.statement(await self._marked(account))
+    def details(self, account: str) -> views.Statement:
+        """All figures of an account's book, at the prices that were seen last."""
+        return views.statement(self._books.of_account(account))
 
     async def statement(self, user: str) -> views.Statement:
+        """All figures of a user's book, at the newest prices."""
         book = self._books.of_user(user)
         await self._cycle.mark(book)
         return views.statement(book)
