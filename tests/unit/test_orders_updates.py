@@ -203,6 +203,13 @@ class TestForeign:
         assert adopted is not None
         assert (adopted.symbol, adopted.exchange) == ("ODD-TOY", Exchange.NSE)
 
+    async def test_its_symbol_is_corrected_once_the_master_is_there(self) -> None:
+        bench = Bench()
+        bench.journal.put(bench.hear(an_update()) or an_order(), symbol="SBIN-TOY")
+        after = bench.hear(an_update(filled_quantity=4))
+        assert after is not None
+        assert (after.symbol, after.filled_quantity) == ("SBIN", 4)
+
     @pytest.mark.parametrize(
         "words", [{"product": "CO"}, {"action": "HOLD"}, {"price_type": ""}, {"brsymbol": "X", "brexchange": "MF"}]
     )

@@ -190,6 +190,7 @@ class Reconciler:
             if at % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
             self._updates.heard(account, mode, row)
+        await asyncio.sleep(0)
         known = [order for order in self._journal.of(account) if order.mode is mode]
         lost = next((order.order_id for order in evidence.missing(known, rows, moments)), "")
         if lost and lost != self._lacking.get((account, mode)):
@@ -197,6 +198,7 @@ class Reconciler:
         self._lacking[account, mode] = lost
         if lost:
             return
+        await asyncio.sleep(0)
         open_orders = [order for order in known if not order.state.is_final]
         for order, verdict in list(evidence.absent(open_orders, rows, moments, tagged=self._tagged(account, mode))):
             log.warning("%s: %s %s", account, order.id, verdict.value)

@@ -151,8 +151,12 @@ class Updates:
         order = self._match(account, mode, update, instrument)
         if order is None:
             return self._adopt(account, mode, update, instrument)
-        after = self._turn(order, states.merge(order, update, self._replaced(order)))
-        return after if after is not order else None
+        before = order
+        if order.foreign and instrument is not None and order.symbol != instrument.symbol:
+            # It was adopted in the broker's words, before the master was loaded.
+            order = replace(order, symbol=instrument.symbol, exchange=instrument.exchange)
+        after = self._turn(before, states.merge(order, update, self._replaced(order)))
+        return after if after is not before else None
 
     def waiter(self, order: Order) -> asyncio.Future[Order]:
         """Done when the order leaves pending, sent and unknown."""
@@ -193,9 +197,6 @@ class Updates:
         self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None
     ) -> Order | None:
         """Placed elsewhere. One that looks like an order of ours in flight may be that one: it waits for its id."""
-        if self._may_be_ours(account, mode, update, instrument):
-            self._strays[account].append((mode, update))
-            return None
         now = self._clock.now_ms()
         order = adopted(account, mode, self._owner(account), update, instrument, now)
         if order is None:
@@ -203,17 +204,18 @@ class Updates:
             return None
         if order.state.is_final and 0 < update.timestamp < day_began(now):
             return None  # settled yesterday, and told then: brokers clear their books later than we do
+        if self._may_be_ours(order):
+            self._strays[account].append((mode, update))
+            return None
         self._save(states.kind_of(order.state), order)
         return order
 
-    def _may_be_ours(self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None) -> bool:
-        symbol = instrument.symbol if instrument is not None else update.brsymbol
+    def _may_be_ours(self, stray: Order) -> bool:
         return any(
             order.state in _IN_FLIGHT
             and not order.order_id
-            and (order.symbol, order.action) == (symbol, update.action)
-            and order.mode is mode
-            for order in self._journal.unsettled(account)
+            and (order.symbol, order.action, order.mode) == (stray.symbol, stray.action, stray.mode)
+            for order in self._journal.unsettled(stray.account)
         )
 
     def _hear_strays(self, account: str) -> None:
