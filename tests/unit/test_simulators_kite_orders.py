@@ -164,10 +164,13 @@ async def test_slices_answer_one_by_one(desk: Desk) -> None:
     small = (await desk.place(form | {"quantity": "65"})).json()["data"]
     assert "children" not in small
     desk.broker.refuses_early = True
-    children = (await desk.place(form | {"quantity": "3510"})).json()["data"]["children"]
+    answer = (await desk.place(form | {"quantity": "3510"})).json()["data"]
+    children = answer["children"]
     assert [row.keys() for row in children] == [{"order_id"}, {"error"}]
     assert children[1]["error"]["error_type"] == "MarginException"
     assert len(desk.broker.exchange.ledger.tagged(desk.broker.user_id, "big")) == 2
+    parent = answer["order_id"]
+    assert (await desk.row(children[0]["order_id"]))["tags"] == ["big", "autoslice", f"autoslice:{parent}"]
 
 
 async def test_only_ones_own_waiting_orders_are_changed(desk: Desk) -> None:

@@ -143,6 +143,9 @@ async def test_orders_are_pushed(paper: Paper, stream: ClientConnection) -> None
         "rejection_reason": "",
         "tag": "x",
         "timestamp": order.updated,
+        "disclosed_quantity": 0,
+        "validity": "DAY",
+        "native": {},
     }
 
 

@@ -12,6 +12,7 @@ from .book import Resting
 from .listing import Id
 from .market import Market
 from .orders import Kind, Ledger, Order, Trade, Validity
+from .stops import Stops
 
 STOPS = (PriceType.SL, PriceType.SL_M)
 LIMITED = (PriceType.LIMIT, PriceType.SL)
@@ -36,7 +37,7 @@ class Desk:
         self._release = release
         self._numbers = count(1)
         self._resting: dict[str, Resting] = {}
-        self._stops: dict[Id, list[Order]] = {}
+        self._stops: dict[Id, Stops] = {}
 
     def place(
         self,
@@ -147,9 +148,8 @@ class Desk:
                 if fill.resting.quantity == 0:
                     del self._resting[order.order_id]
                     self._release(market)
-            stops = self._stops.get(market.contract.id, [])
-            triggered = next((order for order in stops if _triggered(order, market)), None)
-            if triggered is None:
+            stops = self._stops.get(market.contract.id)
+            if stops is None or (triggered := stops.triggered(market.ltp)) is None:
                 return
             stops.remove(triggered)
             self._release(market)
@@ -162,7 +162,8 @@ class Desk:
     def _admit(self, market: Market, order: Order) -> None:
         """A stop waits for its trigger; anything else meets the book."""
         if order.status is OrderStatus.TRIGGER_PENDING:
-            self._stops.setdefault(market.contract.id, []).append(order)
+            trigger = round(order.trigger_price / market.contract.tick_size)
+            self._stops.setdefault(market.contract.id, Stops()).add(order, trigger)
             self._hold(market)
         else:
             self._execute(market, order)

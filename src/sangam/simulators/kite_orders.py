@@ -92,7 +92,7 @@ class KiteOrders:
         price, trigger = ask.price, ask.trigger_price
         terms = self._terms(form, ask, variety, quantity)
         if slice_of:
-            terms["slice"] = slice_of
+            terms["slice_of"] = slice_of
         price_type = ask.price_type
         if (protection := float(terms.get("market_protection", 0))) and self._kite.protects_as_limit:
             price_type, price, terms["protection"] = _protected(market, ask.action, price_type, trigger, protection)
@@ -169,7 +169,7 @@ class KiteOrders:
         children: list[dict[str, Any]] = []
         for part in parts:
             try:
-                children.append({"order_id": self.enter(form, "regular", part, "autoslice").order_id})
+                children.append({"order_id": self.enter(form, "regular", part, parent).order_id})
             except Invalid as invalid:
                 told = {"code": invalid.status, "error_type": invalid.kind, "message": str(invalid), "data": None}
                 children.append({"error": told})

@@ -42,10 +42,6 @@ def order_row(order: Order, contract: Contract, token: int) -> Row:
     updated = moment(order.updated)
     unseen = order.held or order.status is OrderStatus.REJECTED
     cancelled = order.quantity - order.filled_quantity if order.status is OrderStatus.CANCELLED else 0
-    protection = order.terms.get("protection", "")
-    marks = [mark for mark in (order.tag, order.terms.get("slice", ""), protection and "mktp") if mark]
-    if protection:
-        marks.append(f"mktp:{protection}")
     row: Row = {
         "account_id": order.owner,
         "placed_by": order.owner,
@@ -81,6 +77,10 @@ def order_row(order: Order, contract: Contract, token: int) -> Row:
         "tag": order.tag or None,
         "guid": None,
     }
+    marks = [order.tag] if order.tag else []
+    for name, mark in (("slice_of", "autoslice"), ("protection", "mktp")):
+        if name in order.terms:
+            marks += [mark, f"{mark}:{order.terms[name]}"]
     return row | {"tags": marks} if marks else row
 
 

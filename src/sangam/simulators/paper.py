@@ -214,6 +214,7 @@ def _update(order: Order) -> OrderUpdate:
         rejection_reason=order.reason,
         tag=order.tag,
         timestamp=order.updated,
+        validity=order.validity.value,
     )
 
 
