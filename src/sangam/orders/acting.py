@@ -8,15 +8,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from sangam.model.clock import Clock
-from sangam.model.errors import Conflict, Denied, Rejected, SangamError
+from sangam.model.errors import Conflict, Denied, Rejected, SangamError, Unknown
 from sangam.model.order import Accepted, Order
 
 from .ids import new_act_id
 from .journal import Act, ActKind, ActState, Journal
 from .outcome import in_doubt, is_refusal, is_unsent, text_of, told
 from .ports import Sending
+from .tasks import shutting_down
 
 log = logging.getLogger("sangam.orders")
+
+_CUT = "the server shut down before the answer came"
 
 R = TypeVar("R", str, Accepted)
 """What a write gives: an id at the broker, or what was accepted."""
@@ -65,7 +68,9 @@ class Acting:
         try:
             result = await work(sending)
         except asyncio.CancelledError:
-            self._save(act, ActState.UNKNOWN if announced else ActState.DENIED, reason="The server shut down.")
+            self._failed(act, Unknown(_CUT) if announced else shutting_down(), announced)
+            if announced:
+                raise in_doubt(self._now(order), _CUT) from None
             raise
         except Exception as error:
             if not isinstance(error, SangamError):

@@ -209,7 +209,7 @@ class Router:
         account, key = caller.account, (caller.account.id, client_order_id)
         if client_order_id and (flying := self._acts.get(key)) is not None:
             check_repeated(flying[0], kind, content)
-            return await asyncio.shield(flying[1])
+            return await self._tasks.result(flying[1])
         if client_order_id and (standing := self._journal.act_by_client(*key)) is not None:
             check_repeated(standing, kind, content)
             return result_of(standing)
@@ -218,7 +218,7 @@ class Router:
         if client_order_id:
             self._acts[key] = act, task
             task.add_done_callback(lambda _: self._acts.pop(key, None))
-        return await asyncio.shield(task)
+        return await self._tasks.result(task)
 
     async def _do(
         self,

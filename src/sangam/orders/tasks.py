@@ -26,7 +26,16 @@ class Tasks:
 
     async def owned(self, work: Coroutine[Any, Any, T], name: str) -> T:
         """Its result, for as long as the caller waits for it."""
-        return await asyncio.shield(self.spawn(work, name))
+        return await self.result(self.spawn(work, name))
+
+    async def result(self, task: asyncio.Task[T]) -> T:
+        """What a task of ours comes to, without taking it along when the caller goes away."""
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise shutting_down() from None
+            raise
 
     async def close(self, seconds: float) -> None:
         """Let end what runs, and cancel what does not within so many seconds."""
