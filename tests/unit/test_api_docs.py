@@ -103,9 +103,7 @@ async def test_the_examples_have_the_real_keys(served: Served) -> None:
             ("cancelallorder", {}),
         ],
         "Books": [("orderbook", {}), ("funds", {})],
-        "GTT": [
-            ("placegttorder", order | {"product": "CNC", "price": 5, "trigger_type": "SINGLE", "triggerprice_sl": 5})
-        ],
+        "GTT": [("placegttorder", gtt)],
         "Analyzer": [("analyzer", {})],
         "Errors": [("quotes", {"symbol": "NOPE", "exchange": "NSE"}), ("quotes", share | {"exchange": "nse"})],
     }
