@@ -332,7 +332,9 @@ async def test_a_killed_server_finds_its_order_and_clients_hear_every_event_once
     journal = Journal(database, writer, clock)
     order = an_order(state=OrderState.PENDING, created_at=clock.now_ms())
     journal.add([order])
+    assert journal.in_flight(ACCOUNT) == [order]
     await journal.sent(order, clock.now_ms())
+    assert [sent.state for sent in journal.in_flight(ACCOUNT)] == [OrderState.SENT]
     await writer.close()
     database.close()
 
@@ -345,6 +347,7 @@ async def test_a_killed_server_finds_its_order_and_clients_hear_every_event_once
     executors: Any = {TradingMode.LIVE: live}
     reconciler = Reconciler(journal, updates, executors, lambda account: a_trading(), clock, FAST)
     try:
+        assert journal.in_flight(ACCOUNT) == []
         updates.start()
         reconciler.start([ACCOUNT])
         live.book = [an_update("complete", filled_quantity=10, average_price=625.0)] * 2

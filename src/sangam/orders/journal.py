@@ -159,6 +159,10 @@ class Journal:
         """Those whose state is not final."""
         return self._standing.unsettled(account)
 
+    def in_flight(self, account: str) -> list[Order]:
+        """Those that are pending or sent."""
+        return self._standing.in_flight(account)
+
     def placed_at(self, account: str, since_ms: int) -> list[int]:
         """When writes of an account (orders and acts) were sent, epoch ms ascending: the rate logs begin with these.
         Today's only."""

@@ -26,7 +26,7 @@ from .updates import Updates
 log = logging.getLogger("sangam.orders")
 
 _Odd = tuple[str, int, int]
-_SLICE = 100
+_SLICE = 25
 """Rows merged between two turns of the loop."""
 _GONE = (
     "It never reached {broker}: the whole order book, read {seconds:.0f} s or more after the attempt, does not have "

@@ -2,7 +2,9 @@
 
 from bisect import bisect_left, insort
 
-from sangam.model.order import Order
+from sangam.model.order import Order, OrderState
+
+_IN_FLIGHT = (OrderState.PENDING, OrderState.SENT)
 
 
 class Standing:
@@ -16,6 +18,7 @@ class Standing:
         self._tag_lengths: list[int] = []  # longest first
         self._accounts: dict[str, dict[str, None]] = {}
         self._unsettled: dict[str, dict[str, None]] = {}
+        self._in_flight: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -41,6 +44,9 @@ class Standing:
     def unsettled(self, account: str) -> list[Order]:
         return [self._orders[id] for id in self._unsettled.get(account, ())]
 
+    def in_flight(self, account: str) -> list[Order]:
+        return [self._orders[id] for id in self._in_flight.get(account, ())]
+
     def set(self, order: Order) -> None:
         """A new order, or what a known one is now."""
         if order.id not in self._orders:
@@ -54,6 +60,10 @@ class Standing:
             self._unsettled.get(order.account, {}).pop(order.id, None)
         else:
             self._unsettled.setdefault(order.account, {})[order.id] = None
+        if order.state in _IN_FLIGHT:
+            self._in_flight.setdefault(order.account, {})[order.id] = None
+        else:
+            self._in_flight.get(order.account, {}).pop(order.id, None)
 
     def _name(self, order: Order) -> None:
         if order.client_order_id:  # the first keeps it: the database refuses the other
@@ -71,7 +81,7 @@ class Standing:
         ):
             if names.get((order.account, name)) == order.id:
                 del names[order.account, name]
-        for ids in (self._accounts, self._unsettled):
+        for ids in (self._accounts, self._unsettled, self._in_flight):
             ids.get(order.account, {}).pop(order.id, None)
 
     def forget(self, before_ms: int) -> list[Order]:

@@ -212,10 +212,8 @@ class Updates:
 
     def _may_be_ours(self, stray: Order) -> bool:
         return any(
-            order.state in _IN_FLIGHT
-            and not order.order_id
-            and (order.symbol, order.action, order.mode) == (stray.symbol, stray.action, stray.mode)
-            for order in self._journal.unsettled(stray.account)
+            not order.order_id and (order.symbol, order.action, order.mode) == (stray.symbol, stray.action, stray.mode)
+            for order in self._journal.in_flight(stray.account)
         )
 
     def _hear_strays(self, account: str) -> None:
