@@ -3,7 +3,6 @@
 from datetime import date, datetime, time
 from decimal import Decimal
 
-from sangam.model.clock import ist_from_ms
 from sangam.model.enums import Exchange, OrderStatus, PriceType, Product
 from sangam.model.errors import Refused
 
@@ -50,15 +49,13 @@ def squared_off(now: datetime, exchange: Exchange, config: Config) -> bool:
     return at is not None and (now.time() >= at or now.time() < MORNING)
 
 
-def refuse_intraday(order: PaperOrder, enlarges: bool, now_ms: int, config: Config) -> None:
-    """Raises Refused where an intraday position would grow after its square-off time."""
-    exchange = order.instrument.exchange
-    if order.product is Product.MIS and enlarges and squared_off(ist_from_ms(now_ms), exchange, config):
-        raise Refused(
-            f"MIS orders cannot be placed after square-off time ({config.square_off(exchange):%H:%M} IST). "
-            "Trading resumes at 09:00 AM IST.",
-            MARKET_CLOSED,
-        )
+def after_square_off(exchange: Exchange, config: Config) -> Refused:
+    """Why an intraday position cannot grow at this hour."""
+    return Refused(
+        f"MIS orders cannot be placed after square-off time ({config.square_off(exchange):%H:%M} IST). "
+        "Trading resumes at 09:00 AM IST.",
+        MARKET_CLOSED,
+    )
 
 
 def short_of_funds(required: Decimal, available: Decimal) -> str:

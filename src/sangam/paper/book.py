@@ -22,6 +22,7 @@ from .config import Config
 from .ledger import Ledger
 from .quote import Quote
 from .state import ZERO, Balance, DayResult, PaperGtt, PaperOrder, PaperPosition, PaperTrade, PositionKey
+from .waiting import Waiting
 
 Spot = tuple[str, Exchange]
 """An instrument's symbol and exchange."""
@@ -48,7 +49,7 @@ class PaperBook:
         self.trades: list[PaperTrade] = []
         self.gtts: dict[str, PaperGtt] = {}
         self.days: dict[str, DayResult] = {}
-        self.open: dict[Spot, dict[str, PaperOrder]] = {}
+        self.open: dict[Spot, Waiting] = {}
         self.armed: dict[Spot, dict[str, PaperGtt]] = {}
         self.wiped: set[str] = set()
         self.dirty: dict[tuple[str, str], msgspec.Struct | None] = {}
@@ -75,17 +76,17 @@ class PaperBook:
         units = self.opening(order)
         unit = self._unit(order, quote)
         if not forced:
-            if not self.always_open(order.account):
-                admission.refuse_intraday(order, self.enlarges(order), now_ms, self.config)
+            self._refuse_intraday(order, now_ms)
             self._refuse_uncovered(order)
             self._refuse_unpaid(margin.amount(units, unit), self.ledger.available)
-        self.orders[order.id] = order
-        self.open.setdefault(spot(order.instrument), {})[order.id] = order
+        self.orders[order.id] = self._waiting(order)[order.id] = order
         self.ledger.block(order, units, unit)
         if matching.waits_for_trigger(order) and not (quote and matching.triggered(order, quote)):
             order.status = OrderStatus.TRIGGER_PENDING
         self._changed(order, now_ms)
         self._work(order, quote, now_ms, entering=True)
+        if order.status not in ENDED:
+            self._waiting(order).enter(order)
         return order
 
     def modify(self, order_id: str, change: Change, quote: Quote | None, now_ms: int) -> PaperOrder:
@@ -106,8 +107,7 @@ class PaperBook:
         if new.remaining <= 0:
             raise Refused(f"Quantity must be more than the {order.filled} filled already", admission.INVALID_ORDER)
         units, unit = self.opening(new), self._unit(new, quote)
-        if not self.always_open(order.account):
-            admission.refuse_intraday(new, self.enlarges(new), now_ms, self.config)
+        self._refuse_intraday(new, now_ms)
         self._refuse_uncovered(new)
         self._refuse_unpaid(margin.amount(units, unit), self.ledger.available + order.blocked)
         for name in ("quantity", "price_type", "price", "trigger_price", "disclosed_quantity", "validity", "stamp"):
@@ -117,6 +117,8 @@ class PaperBook:
         order.status = OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN
         self._changed(order, now_ms)
         self._work(order, quote, now_ms, entering=True)
+        if order.status not in ENDED:
+            self._waiting(order).enter(order)
         return order
 
     def cancel(self, order_id: str, now_ms: int, reason: str = "") -> PaperOrder:
@@ -127,9 +129,12 @@ class PaperBook:
 
     def on_quote(self, instrument: Spot, quote: Quote, now_ms: int) -> None:
         """Match what waits in an instrument, oldest order first, and mark what is held of it."""
-        for order in list(self.open.get(instrument, {}).values()):
+        waiting = self.open.get(instrument)
+        for order in waiting.reached(quote) if waiting else ():
             if order.status not in ENDED:
                 self._work(order, quote, now_ms, entering=False)
+                if order.status not in ENDED:
+                    self._waiting(order).enter(order)
         if quote.ltp:
             gtt.release(self, instrument, quote, now_ms)
             self.mark(instrument, quote.ltp)
@@ -190,6 +195,12 @@ class PaperBook:
                 "order cannot be filled. Try again when its market is open, or use LIMIT.",
                 admission.MARKET_CLOSED,
             )
+
+    def _refuse_intraday(self, order: PaperOrder, now_ms: int) -> None:
+        if order.product is Product.MIS and not self.always_open(order.account):
+            exchange = order.instrument.exchange
+            if admission.squared_off(ist_from_ms(now_ms), exchange, self.config) and self.enlarges(order):
+                raise admission.after_square_off(exchange, self.config)
 
     def _refuse_uncovered(self, order: PaperOrder) -> None:
         if order.product is not Product.CNC or order.sign > 0:
@@ -271,6 +282,9 @@ class PaperBook:
         else:
             self._end(order, OrderStatus.COMPLETE, "", now_ms)
 
+    def _waiting(self, order: PaperOrder) -> Waiting:
+        return self.open.setdefault(spot(order.instrument), Waiting())
+
     def _end(self, order: PaperOrder, status: OrderStatus, reason: str, now_ms: int) -> None:
         self.ledger.unblock(order)
         order.status, order.reason = status, reason
@@ -314,8 +328,7 @@ class PaperBook:
         """Close a whole position at a price, by an order of our own."""
         order = self.closing(position, strategy, now_ms)
         order.day = self.ledger.balance.session
-        self.orders[order.id] = order
-        self.open.setdefault(spot(order.instrument), {})[order.id] = order
+        self.orders[order.id] = self._waiting(order)[order.id] = order
         self.fill(order, order.quantity, price, now_ms)
 
     def closing(self, position: PaperPosition, strategy: str, now_ms: int) -> PaperOrder:
@@ -338,7 +351,7 @@ class PaperBook:
         self.orders[order.id] = order
         self.ledger.used += order.blocked
         if order.status not in ENDED:
-            self.open.setdefault(spot(order.instrument), {})[order.id] = order
+            self._waiting(order).enter(order)
 
 
 def position_id(key: PositionKey) -> str:
