@@ -68,6 +68,15 @@ async def test_answers_come_as_they_are_ready(world: World, orders: Scripted) ->
     assert await told(client) == [{"type": "place_order", "status": "partial", "results": [], "request_id": 1}]
 
 
+async def test_the_side_may_be_called_action(world: World, orders: Scripted) -> None:
+    client = world.client()
+    client.say(type="place_order", action="BUY")
+    client.say(action="place_order", side="BUY")
+    await turns()
+    assert [each.action for each in orders.asked] == ["place_order"] * 2
+    assert client.ask(action="BUY")["code"] == "INVALID_ACTION"
+
+
 async def test_an_error_names_code_and_order(world: World, orders: Scripted) -> None:
     client = world.client()
     for number in range(4):

@@ -17,6 +17,7 @@ FEATURES = frozenset({"conflated", "refusals", "feed_state", "order_events"})
 """Message types that official clients do not know; a socket gets those it lists when it authenticates."""
 
 _ALIASES = {"auth": "authenticate", "authentication": "authenticate", "subscription": "subscribe"}
+_SIDES = ("BUY", "SELL", "buy", "sell")
 _MODES = {"ltp": Mode.LTP, "quote": Mode.QUOTE, "depth": Mode.DEPTH}
 _MODES |= {"1": Mode.LTP, "2": Mode.QUOTE, "3": Mode.DEPTH, "4": Mode.DEPTH}
 _DEFAULT_DEPTH = 5
@@ -82,6 +83,8 @@ def decode(data: bytes) -> Message | None:
     if not isinstance(fields, dict):
         raise Reject("SERVER_ERROR", "A message must be a JSON object")
     action = fields.get("action") or fields.get("type")
+    if action in _SIDES and isinstance(fields.get("type"), str):  # an order's side, as other wires call it
+        action = fields["type"]
     if not isinstance(action, str):
         raise invalid_action(action)
     return Message(_ALIASES.get(action, action), fields)

@@ -16,7 +16,7 @@ from sangam.model.order import Order, OrderNews, TradingMode
 from sangam.prices.last import Last
 
 from . import rows
-from .asked import Asked, change, gtt_legs, ticket
+from .asked import MAX_CLIENT_ORDER_ID, Asked, change, ticket, trigger_legs
 from .failure import ActionFailed, puzzled, told
 from .ports import Caller, Desk
 from .told import Told
@@ -80,6 +80,8 @@ class DeskActions:
             raise InvalidInput(f"Invalid action: {action}")
         if not identity.may(scope):
             raise ActionFailed("INSUFFICIENT_PERMISSION", f"This API key lacks the scope '{scope}'")
+        if fields.get("action") == action:  # the request's name; of an order it is the side
+            fields = {name: value for name, value in fields.items() if name != "action"}
         asked = Asked(fields)
         account = asked.text("account", "broker") or None
         if action == "get_quote":
@@ -120,12 +122,12 @@ class DeskActions:
     # --- triggers -----------------------------------------------------------------------------------------------------
 
     async def _place_gtt(self, caller: Caller, asked: Asked) -> dict[str, Any]:
-        legs, instrument = gtt_legs(asked), self._instrument(caller, asked)
-        client = asked.text("client_order_id", limit=36)
+        legs, instrument = trigger_legs(asked), self._instrument(caller, asked)
+        client = asked.text("client_order_id", limit=MAX_CLIENT_ORDER_ID)
         return self._trigger(caller, await self._desk.place_gtt(caller, instrument, legs, client), client)
 
     async def _modify_gtt(self, caller: Caller, asked: Asked) -> dict[str, Any]:
-        legs, instrument = gtt_legs(asked), self._instrument(caller, asked)
+        legs, instrument = trigger_legs(asked), self._instrument(caller, asked)
         trigger = asked.needed("trigger_id")
         return self._trigger(caller, await self._desk.modify_gtt(caller, trigger, instrument, legs))
 

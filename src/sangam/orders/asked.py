@@ -12,6 +12,8 @@ from sangam.model.enums import Action, Exchange, PriceType, Product
 from sangam.model.errors import InvalidInput
 from sangam.model.order import NOTHING, Change, Order, Ticket, Validity
 
+from .gtt import gtt_legs
+
 MAX_WAIT_MS = 60_000
 MAX_TAG = 20
 MAX_CLIENT_ORDER_ID = 36
@@ -22,6 +24,12 @@ _MAX_QUANTITY = 10**9
 _MAX_PRICE = Decimal(10**9)
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
+
+
+class TriggerType(StrEnum):
+    SINGLE = "SINGLE"
+    OCO = "OCO"
 
 
 class Asked:
@@ -84,6 +92,12 @@ class Asked:
                 pass
         raise self._fault(name, f"must be one of {', '.join(kind)}", value)
 
+    def known(self, name: str, value: T | None) -> T:
+        """A value that has no default."""
+        if value is None:
+            raise InvalidInput(f"{self._at}{name} is missing.")
+        return value
+
     def entries(self, name: str, most: int) -> list["Asked"]:
         """The objects of a list that must not be empty."""
         rows = self._fields.get(name)
@@ -119,12 +133,12 @@ class Asked:
 
 def ticket(asked: Asked) -> Ticket:
     """A placement. Symbol, exchange, side and quantity have no default."""
-    exchange, action = asked.choice(Exchange, "exchange"), asked.choice(Action, "action", "side")
+    exchange, action = asked.choice(Exchange, "exchange"), asked.choice(Action, "side", "action")
     return Ticket(
         symbol=asked.needed("symbol"),
-        exchange=_known("exchange", exchange),
-        action=_known("action", action),
-        quantity=_known("quantity", asked.whole("quantity", "qty", least=1)),
+        exchange=asked.known("exchange", exchange),
+        action=asked.known("side", action),
+        quantity=asked.known("quantity", asked.whole("quantity", "qty", least=1)),
         price_type=asked.choice(PriceType, "price_type", "pricetype", "order_type") or PriceType.MARKET,
         product=asked.choice(Product, "product") or Product.MIS,
         price=asked.price("price") or NOTHING,
@@ -155,42 +169,20 @@ def change(asked: Asked, order: Order) -> Change:
     )
 
 
-def gtt_legs(asked: Asked) -> tuple[GttLeg, ...]:
-    """One leg, or two (``trigger_type`` OCO): stop loss first, then target. The price of a single one is its trigger
-    where none is named."""
-    quantity = _known("quantity", asked.whole("quantity", "qty", least=1))
-    action = _known("action", asked.choice(Action, "action", "side"))
-    price_type = asked.choice(PriceType, "price_type", "pricetype") or PriceType.LIMIT
-    product = asked.choice(Product, "product") or Product.CNC
-    if price_type not in (PriceType.LIMIT, PriceType.MARKET):
-        raise InvalidInput(f"price_type of a GTT must be LIMIT or MARKET, not '{price_type}'.")
-
-    def leg(trigger: Decimal, price: Decimal) -> GttLeg:
-        return GttLeg(
-            trigger=trigger, action=action, quantity=quantity, price=price, price_type=price_type, product=product
-        )
-
-    kind = asked.text("trigger_type").upper() or "SINGLE"
-    stop, target = asked.price("triggerprice_sl") or NOTHING, asked.price("triggerprice_tg") or NOTHING
-    if kind == "SINGLE":
-        trigger = asked.price("trigger_price") or stop or target
-        if not trigger:
-            raise InvalidInput("trigger_price is missing.")
-        return (leg(trigger, asked.price("price") or trigger),)
-    if kind != "OCO":
-        raise InvalidInput(f"trigger_type must be SINGLE or OCO, not '{kind}'.")
-    low, high = asked.price("stoploss") or NOTHING, asked.price("target") or NOTHING
-    if not (stop and target and low and high and stop < target):
-        raise InvalidInput(
-            "An OCO needs triggerprice_sl below triggerprice_tg, and the limit prices stoploss and target."
-        )
-    return leg(stop, low), leg(target, high)
-
-
-T = TypeVar("T")
-
-
-def _known(name: str, value: T | None) -> T:
-    if value is None:
-        raise InvalidInput(f"{name} is missing.")
-    return value
+def trigger_legs(asked: Asked) -> tuple[GttLeg, ...]:
+    """One leg, or two (``trigger_type`` OCO). The price of a single one is its trigger where none is named."""
+    kind = asked.choice(TriggerType, "trigger_type") or TriggerType.SINGLE
+    trigger = asked.price("trigger_price", "triggerprice_sl") or NOTHING
+    target = asked.price("triggerprice_tg") or NOTHING
+    return gtt_legs(
+        kind.value,
+        asked.known("side", asked.choice(Action, "side", "action")),
+        asked.known("quantity", asked.whole("quantity", "qty", least=1)),
+        asked.choice(Product, "product") or Product.CNC,
+        asked.choice(PriceType, "price_type", "pricetype", "order_type") or PriceType.LIMIT,
+        price=asked.price("price") or trigger or target,
+        trigger_sl=trigger,
+        trigger_tg=target,
+        stoploss=asked.price("stoploss") or NOTHING,
+        target=asked.price("target") or NOTHING,
+    )

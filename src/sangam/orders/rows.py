@@ -3,7 +3,7 @@
 from typing import Any
 
 from sangam.model.books import Funds, Gtt, Holding, Position, Trade
-from sangam.model.enums import OrderStatus
+from sangam.model.enums import Action, OrderStatus
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order
 
@@ -27,8 +27,11 @@ def reply_row(order: Order) -> Row:
 
 
 def order_row(order: Order) -> Row:
+    """`orderid` is ours while the executor's is not known; `timestamp` is of the last change."""
+    rejected = order.state.outward is OrderStatus.REJECTED
     return {
-        "orderid": order.order_id,
+        "orderid": order.order_id or order.id,
+        "order_id": order.order_id,
         "id": order.id,
         "client_order_id": order.client_order_id,
         "symbol": order.symbol,
@@ -46,12 +49,16 @@ def order_row(order: Order) -> Row:
         "disclosed_quantity": order.disclosed_quantity,
         "order_status": order.state.outward.value,
         "state": order.state.value,
-        "rejection_reason": order.reason,
+        "rejection_reason": order.reason if rejected else "",
+        "reason": order.reason,
+        "code": order.code,
         "conversion": order.conversion,
         "strategy": order.strategy,
         "tag": order.tag,
         "mode": order.mode.word,
         "account": order.account,
+        "broker": order.broker,
+        "created_at": order.created_at,
         "timestamp": order.updated_at or order.created_at,
     }
 
@@ -64,7 +71,7 @@ class Statistics:
         self._statuses = dict.fromkeys(OrderStatus, 0)
 
     def add(self, order: Order) -> None:
-        if order.action.value == "BUY":
+        if order.action is Action.BUY:
             self._buy += 1
         else:
             self._sell += 1
