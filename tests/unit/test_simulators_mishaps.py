@@ -93,7 +93,7 @@ async def test_answers_that_mislead(broker: Zerodha, rest: httpx.AsyncClient) ->
         assert taken(broker, f"error{kind.is_taken:d}") == kind.is_taken
     broker.faults.mishap(Mishap.TAKEN_TIMED_OUT)
     reply = await place(rest, "late")
-    assert reply.status_code == 400
+    assert (reply.status_code, reply.json()["error_type"]) == (400, "InputException")
     assert "timed out. Please check the order book" in reply.json()["message"]
     broker.faults.mishap(Mishap.TAKEN_NONSENSE)
     reply = await place(rest, "nonsense")

@@ -28,6 +28,12 @@ def test_orders_are_found_by_owner_and_tag() -> None:
     assert ledger.snapshot().tags("ME") == {"a": [first, second], "": [plain]}
 
 
+def test_a_tag_may_begin_with_ours() -> None:
+    exchange = Exchange(clock=ManualClock(MORNING))
+    orders = [place(exchange, tag=tag) for tag in ("ab1", "ab2", "cd1")]
+    assert exchange.ledger.snapshot().tags("ME", 2) == {"ab": orders[:2], "cd": orders[2:]}
+
+
 def test_each_order_has_its_history_and_trades() -> None:
     exchange = Exchange(clock=ManualClock(MORNING))
     waiting = place(exchange)

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from sangam.model.enums import Action, PriceType, Product
 from sangam.model.enums import Exchange as Code
 
-from .desk import LIMITED, STOPS, Refusal
+from .desk import LIMITED, MAX_MODIFICATIONS, STOPS, Refusal
 from .kite_rest import error, form_of, refusal, success
 from .market import Market
 from .orders import Order, Validity
@@ -149,7 +149,7 @@ class KiteOrders:
                 raise Invalid(text, "MarginException")
             return f"{text} Check the orderbook for open orders."
         if (free := books.lacks_shares(market, wish)) is not None:
-            text = f"Insufficient holdings. Trying to sell {wish.quantity} but only {free} can be sold."
+            text = f"Insufficient stock holding. Trying to sell {wish.quantity} but only {free} can be sold."
             if self._kite.refuses_early:
                 raise Invalid(text, "HoldingException")
             return text
@@ -209,7 +209,7 @@ class KiteOrders:
                 price_type=price_type,
             )
         except Refusal as refused:
-            raise Invalid(_sentence(refused), "OrderException") from None
+            raise self._unchanged(order, "modified", refused) from None
         return success({"order_id": order.order_id})
 
     async def _cancel(self, request: Request) -> Response:
@@ -217,8 +217,17 @@ class KiteOrders:
         try:
             self._kite.exchange.cancel(order.order_id)
         except Refusal as refused:
-            raise Invalid(_sentence(refused), "OrderException") from None
+            raise self._unchanged(order, "cancelled", refused) from None
         return success({"order_id": order.order_id})
+
+    def _unchanged(self, order: Order, done: str, refused: Refusal) -> Invalid:
+        """Kite words a change that comes too late as if the order were on its way still."""
+        if order.status.is_final:
+            return Invalid(f"Order cannot be {done} as it is being processed. Try later.", "OrderException")
+        if order.modifications >= MAX_MODIFICATIONS:
+            self._kite.too_many += 1
+            return Invalid(f"{refused}.", "NetworkException", 429)
+        return Invalid(f"{refused}.", "OrderException")
 
     def _order(self, request: Request) -> Order:
         """The order of the path, under its variety. Raises Invalid."""
@@ -297,13 +306,10 @@ def _one_of(kind: type[E], form: Form, name: str) -> E:
         raise Invalid(f"Invalid `{name}`.") from None
 
 
-def _sentence(refused: Refusal) -> str:
-    return f"{refused}."
-
-
 def _timed_out() -> Response:
-    text = "The order request timed out. Please check the order book and confirm before placing again."
-    return error(400, "OrderException", text)
+    """The worst of its kind: with the type that otherwise proves that nothing was done."""
+    text = "Order request timed out. Please check the order book and confirm before placing again."
+    return error(400, "InputException", text)
 
 
 def _nameless() -> Response:

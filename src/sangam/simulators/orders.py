@@ -86,12 +86,13 @@ class Snapshot(NamedTuple):
     orders: dict[str, Order]
     trades: tuple[Trade, ...]
 
-    def tags(self, owner: str) -> dict[str, list[Order]]:
-        """All orders of an owner by their tag, those without one under the empty text, oldest first."""
+    def tags(self, owner: str, length: int | None = None) -> dict[str, list[Order]]:
+        """All orders of an owner by their tag (or what it begins with), those without one under the empty text, oldest
+        first."""
         found: dict[str, list[Order]] = {}
         for order in self.orders.values():
             if order.owner == owner:
-                found.setdefault(order.tag, []).append(order)
+                found.setdefault(order.tag[:length], []).append(order)
         return found
 
 
