@@ -1,0 +1,183 @@
+"""Brokers trade against their own simulators over HTTP: each operation, and each mishap as the outcome that it is."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sangam.brokers import registry
+from sangam.brokers.contract import BrokerSpec, Operation, Session
+from sangam.brokers.trading import Trading
+from sangam.model.books import GttLeg, MarginLeg
+from sangam.model.clock import IST, ManualClock, SystemClock
+from sangam.model.enums import Action, PriceType, Product
+from sangam.model.enums import Exchange as Code
+from sangam.model.errors import BrokerError, RateLimited, Refused, Unknown
+from sangam.model.instrument import Instrument
+from sangam.model.order import Change, Order, OrderUpdate, TradingMode, Validity
+from sangam.simulators import Exchange, Simulator, create
+from sangam.simulators.mishaps import Mishap
+from sangam.transport.http import HttpDriver, HttpTiming
+
+MORNING = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
+TRADES = [spec.name for spec in registry.load() if spec.trading is not None and not spec.simulated]
+
+
+class Rig:
+    def __init__(self, name: str, simulator: Simulator, driver: HttpDriver) -> None:
+        self.spec: BrokerSpec = registry.load()[name]
+        self.simulator, self.driver = simulator, driver
+        self.instruments: dict[str, Instrument] = {}
+        self.session = Session(
+            account="a1", broker=name, generation=1, secrets=simulator.credentials, hosts=simulator.hosts
+        )
+        self._numbers = iter(range(1, 100))
+
+    @property
+    def trading(self) -> Trading:
+        assert self.spec.trading is not None
+        return self.spec.trading
+
+    @property
+    def session_and_ctx(self) -> tuple[Session, Any]:
+        return self.session, self.driver.ctx()
+
+    async def run(self, operation: Operation[Any]) -> Any:
+        return await self.driver.run(self.spec, self.session, operation)
+
+    async def learn(self) -> None:
+        source: Any = self.spec.instruments
+        files = await self.run(source.download(*self.session_and_ctx))
+        rows = [row for row in source.parse(files) if isinstance(row, Instrument)]
+        self.instruments = {row.symbol: row for row in rows if row.exchange in (Code.NSE, Code.NFO)}
+
+    def order(self, **more: Any) -> Order:
+        number = next(self._numbers)
+        plain: dict[str, Any] = {"symbol": "SBIN", "exchange": Code.NSE, "action": Action.BUY, "quantity": 10}
+        plain |= {"price_type": PriceType.LIMIT, "price": Decimal("1000.0"), "product": Product.MIS}
+        names = {"id": f"L-AB{number:08d}", "account": "a1", "user": "me", "broker": self.spec.name}
+        return Order(**(names | {"mode": TradingMode.LIVE} | plain | more))
+
+    async def place(self, order: Order) -> Any:
+        return await self.run(self.trading.place(order, self.instruments[order.symbol], *self.session_and_ctx))
+
+    async def book(self) -> dict[str, OrderUpdate]:
+        rows: list[OrderUpdate] = await self.run(self.trading.orders(*self.session_and_ctx))
+        return {row.order_id: row for row in rows}
+
+    def taken(self, order: Order) -> int:
+        tags = self.simulator.exchange.ledger.snapshot().tags(self.simulator.credentials["user_id"], len(order.our_tag))
+        return len(tags.get(order.our_tag, []))
+
+
+@pytest.fixture(params=TRADES)
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    driver = HttpDriver(SystemClock(), HttpTiming(write=0.5))
+    async with create(request.param, Exchange(clock=ManualClock(MORNING))) as simulator:
+        rig = Rig(request.param, simulator, driver)
+        await rig.learn()
+        yield rig
+        simulator.faults.clear()
+        await driver.close()
+
+
+async def test_an_order_and_its_changes(rig: Rig) -> None:
+    order, trading = rig.order(tag="mine"), rig.trading
+    taken = await rig.place(order)
+    row = (await rig.book())[taken.order_id]
+    assert row.tag == order.our_tag + "mine"
+    assert (row.status, row.quantity, row.price, row.pending_quantity) == ("open", 10, 1000.0, 10)
+    known = rig.order(order_id=taken.order_id, native=taken.native)
+    change = Change(quantity=20, price_type=PriceType.LIMIT, price=Decimal("1001.5"))
+    await rig.run(trading.modify(known, change, rig.instruments["SBIN"], *rig.session_and_ctx))
+    assert trading.order is not None
+    one = await rig.run(trading.order(taken.order_id, *rig.session_and_ctx))
+    assert (one.quantity, one.price, one.status) == (20, 1001.5, "open")
+    await rig.run(trading.cancel(known, *rig.session_and_ctx))
+    assert (await rig.book())[taken.order_id].status == "cancelled"
+    assert await rig.run(trading.order("1", *rig.session_and_ctx)) is None
+    with pytest.raises(BrokerError):
+        await rig.run(trading.cancel(known, *rig.session_and_ctx))
+
+
+async def test_every_kind_of_order(rig: Rig) -> None:
+    stop = {"trigger_price": Decimal("1050.0")}
+    kinds = {
+        "market": rig.order(price_type=PriceType.MARKET),
+        "ioc": rig.order(validity=Validity.IOC),
+        "stop": rig.order(price_type=PriceType.SL_M, **stop),
+        "limited stop": rig.order(price_type=PriceType.SL, price=Decimal("1051.0"), **stop),
+        "dear": rig.order(quantity=1_000_000),
+    }
+    ids = {kind: (await rig.place(order)).order_id for kind, order in kinds.items()}
+    book = await rig.book()
+    assert {kind: book[order_id].status for kind, order_id in ids.items()} == {
+        "market": "complete",
+        "ioc": "cancelled",
+        "stop": "trigger pending",
+        "limited stop": "trigger pending",
+        "dear": "rejected",
+    }
+    assert "funds" in book[ids["dear"]].rejection_reason.lower()
+    trades = await rig.run(rig.trading.trades(*rig.session_and_ctx))
+    assert {trade.order_id for trade in trades} == {ids["market"]}
+    assert sum(trade.quantity for trade in trades) == 10
+
+
+async def test_books_margins_and_conversion(rig: Rig) -> None:
+    trading, sbin = rig.trading, rig.instruments["SBIN"]
+    assert trading.margin is not None
+    assert trading.convert is not None
+    leg = MarginLeg(
+        action=Action.BUY, quantity=10, product=Product.MIS, price_type=PriceType.LIMIT, price=Decimal(1000)
+    )
+    assert (await rig.run(trading.margin([(sbin, leg)], *rig.session_and_ctx))).total == 2000.0
+    assert (await rig.run(trading.margin([(sbin, leg)] * 2, *rig.session_and_ctx))).total == 4000.0
+    before = await rig.run(trading.funds(*rig.session_and_ctx))
+    await rig.place(rig.order(price_type=PriceType.MARKET))
+    (position,) = await rig.run(trading.positions(*rig.session_and_ctx))
+    assert (position.brsymbol, position.product, position.quantity) == (sbin.brsymbol, Product.MIS, 10)
+    after = await rig.run(trading.funds(*rig.session_and_ctx))
+    assert after.utilised > before.utilised
+    await rig.run(trading.convert(sbin, Product.MIS, Product.CNC, 10, *rig.session_and_ctx))
+    positions = await rig.run(trading.positions(*rig.session_and_ctx))
+    assert {row.product: row.quantity for row in positions} == {Product.MIS: 0, Product.CNC: 10}
+    assert await rig.run(trading.holdings(*rig.session_and_ctx))
+
+
+async def test_triggers(rig: Rig) -> None:
+    desk, sbin = rig.trading.gtt, rig.instruments["SBIN"]
+    assert desk is not None
+
+    def leg(price: str) -> GttLeg:
+        return GttLeg(trigger=Decimal(price), action=Action.SELL, quantity=5, price=Decimal(price))
+
+    single = await rig.run(desk.place(sbin, [leg("950.0")], 1027.0, *rig.session_and_ctx))
+    two = await rig.run(desk.place(sbin, [leg("950.0"), leg("1100.0")], 1027.0, *rig.session_and_ctx))
+    await rig.run(desk.modify(single, sbin, [leg("940.0")], 1027.0, *rig.session_and_ctx))
+    rows = {row.trigger_id: row for row in await rig.run(desk.list(*rig.session_and_ctx))}
+    assert [each.trigger for each in rows[single].legs] == [Decimal(940)]
+    assert len(rows[two].legs) == 2
+    await rig.run(desk.cancel(single, *rig.session_and_ctx))
+    left = await rig.run(desk.list(*rig.session_and_ctx))
+    assert [row.trigger_id for row in left if row.status == "active"] == [two]
+
+
+@pytest.mark.parametrize("kind", Mishap)
+async def test_a_mishap_is_never_called_what_it_is_not(rig: Rig, kind: Mishap) -> None:
+    """Taken or not, what the broker did not say in so many words is unknown; only 429 is a refusal."""
+    order = rig.order()
+    rig.simulator.faults.mishap(kind, seconds=5.0)
+    expected = RateLimited if kind is Mishap.LOST_TOO_MANY else Unknown
+    with pytest.raises(expected):
+        await rig.place(order)
+    assert rig.taken(order) == kind.is_taken
+
+
+async def test_a_wrong_order_is_refused_by_evidence(rig: Rig) -> None:
+    order = rig.order(product=Product.NRML)
+    with pytest.raises(Refused):
+        await rig.place(order)
+    assert rig.taken(order) == 0
