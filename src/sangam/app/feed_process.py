@@ -26,12 +26,14 @@ class Elsewhere(FeedServer):
     def __init__(
         self, feed: Served, accounts: Accounts, brokers: list[str], settings: Settings, clock: Clock, *, task: Task
     ) -> None:
+        doors = Doors(accounts, settings)
         super().__init__(
             feed,
             clock,
             brokers=brokers,
-            keys=partial(_known, accounts, Doors(accounts, settings)),
+            keys=partial(_known, accounts, doors),
             used=accounts.keys.used,
+            identity=doors.identity,
             secret=task.secret,
         )
         self.sink = self

@@ -23,6 +23,7 @@ async def gateway(task: Task, settings: Settings) -> AsyncIterator[Standing]:
         served = Gateway(
             feed, feed.keys.authenticate, brokers=feed.brokers, settings=gateway_settings(settings), clock=clock
         )
+        served.attach_orders(feed.orders)
         feed.attach(served.hub)
         feed.keys.on_revoked(served.revoke)
         feed.keys.on_renewed(lambda user: served.renew(user, feed.keys.identity))
