@@ -28,9 +28,10 @@ from sangam.model.enums import Action, Product
 from sangam.model.errors import NotSent, SessionExpired, Unknown
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderNews, OrderState, TradingMode
+from sangam.orders.events import order_news
 from sangam.orders.journal import Journal
 from sangam.orders.reconciler import Pace, Reconciler
-from sangam.orders.states import NEVER_REACHED
+from sangam.orders.states import NEVER_REACHED, kind_of
 from sangam.orders.updates import Updates
 from sangam.store.journal import open_journal_database
 from sangam.store.writer import Writer
@@ -268,10 +269,17 @@ async def test_paper_orders_in_doubt_are_found_in_the_paper_book() -> None:
     order = an_order(id="P-AAAAAAAAAA", mode=TradingMode.PAPER, state=OrderState.UNKNOWN)
     async with bench(order, paper_only=True) as house:
         house.paper.book = [an_update()]
+        house.paper.errors = [Unknown("a full disk")]
         house.reconciler.start([ACCOUNT])
         await house.becomes(order, OrderState.OPEN)
         await house.reconciler.ready(ACCOUNT)
         assert house.live.reads == []
+        await wait_for(lambda: not house.reconciler._runs, what="a reading that succeeds")
+        assert house.paper.reads.count("orders") == 2
+        count = len(house.paper.reads)
+        house.reconciler.check(ACCOUNT)
+        await wait_for(lambda: not house.reconciler._runs, what="the end of the reading")
+        assert len(house.paper.reads) == count, "it tells everything by itself"
 
 
 # --- the gate ---------------------------------------------------------------------------------------------------------
@@ -348,7 +356,7 @@ async def test_a_killed_server_finds_its_order_and_clients_hear_every_event_once
     reconciler = Reconciler(journal, updates, executors, lambda account: a_trading(), clock, FAST)
     try:
         assert journal.in_flight(ACCOUNT) == []
-        updates.start()
+        told += journal.tell_restarted(lambda order, seq: order_news(kind_of(order.state), seq, order))
         reconciler.start([ACCOUNT])
         live.book = [an_update("complete", filled_quantity=10, average_price=625.0)] * 2
         await reconciler.ready(ACCOUNT)

@@ -67,6 +67,8 @@ class Reconciler:
         self._pace = pace or Pace()
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._paper: set[str] = set()
+        self._failing: set[tuple[str, TradingMode]] = set()
         self._gates: dict[str, asyncio.Event] = {}
         self._odd: dict[tuple[str, TradingMode], Counter[_Odd]] = {}
         self._lacking: dict[tuple[str, TradingMode], str] = {}
@@ -80,10 +82,11 @@ class Reconciler:
     def start(self, accounts: Iterable[str]) -> None:
         """Orders of these accounts that are not settled hold back new ones until the books were read once."""
         for account in accounts:
-            unsettled = self._journal.unsettled(account)
-            if any(order.mode is TradingMode.LIVE for order in unsettled):
+            modes = {order.mode for order in self._journal.unsettled(account)}
+            if TradingMode.LIVE in modes and self._trading(account) is not None:
                 self._gates[account] = asyncio.Event()
-            if any(order.mode is TradingMode.PAPER for order in unsettled):
+            if TradingMode.PAPER in modes:
+                self._paper.add(account)
                 self.check(account)
 
     async def stop(self) -> None:
@@ -155,12 +158,8 @@ class Reconciler:
             self._again.discard(account)
 
     async def _check(self, account: str) -> bool:
-        """Whether there is nothing to try again: orders that wait for the first reading do not wait for the next one
-        who asks."""
-        paper = any(order.mode is TradingMode.PAPER for order in self._journal.unsettled(account))
-        for mode, due in ((TradingMode.LIVE, self._trading(account) is not None), (TradingMode.PAPER, paper)):
-            if not due:
-                continue
+        """Whether there is nothing to try again: the first reading after a start does not wait for somebody to ask."""
+        for mode in self._due(account):
             try:
                 await self._read(account, mode)
                 await self._compare_trades(account, mode)
@@ -171,15 +170,27 @@ class Reconciler:
                     gate.set()
                 return True
             except SangamError as error:
-                log.warning("%s: the order book was not read: %s", account, error)
+                level = logging.INFO if (account, mode) in self._failing else logging.WARNING
+                log.log(level, "%s: the order book was not read: %s", account, error)
+                self._failing.add((account, mode))
             except Exception:
                 log.exception("%s: the order book was not merged", account)
             else:
+                self._failing.discard((account, mode))
+                if mode is TradingMode.PAPER:
+                    self._paper.discard(account)
+                    continue
                 self.refused.discard(account)
-                if mode is TradingMode.LIVE and (gate := self._gates.pop(account, None)) is not None:
+                if (gate := self._gates.pop(account, None)) is not None:
                     gate.set()
         self._seeker.seek(account)
-        return account not in self._gates
+        return account not in self._gates and account not in self._paper
+
+    def _due(self, account: str) -> list[TradingMode]:
+        """The paper book runs in this process and tells everything: it is read after a start, and for doubts."""
+        doubtful = any(order.mode is TradingMode.PAPER for order in self.in_doubt(account))
+        paper = [TradingMode.PAPER] if doubtful or account in self._paper else []
+        return [TradingMode.LIVE, *paper] if self._trading(account) is not None else paper
 
     async def _read(self, account: str, mode: TradingMode) -> None:
         """One whole order book: every row is merged, and what it lacks is judged. Raises what the executor raises."""

@@ -49,7 +49,6 @@ class Updates:
         self._journal = journal
         self._named = named
         self._owner = owner
-        self._tell = tell
         self._telling = Telling(tell)
         self._clock = clock
         self._waiters: dict[str, list[asyncio.Future[Order]]] = {}
@@ -60,13 +59,6 @@ class Updates:
     def on_doubt(self, listener: Callable[[Order], object]) -> None:
         """Who hears of orders in doubt, to look for them."""
         self._doubtful = listener
-
-    def start(self) -> None:
-        """Tell what the restart did to orders: those it denied, and those it left in doubt."""
-        for news in self._journal.tell_restarted(
-            lambda order, seq: order_news(states.kind_of(order.state), seq, order)
-        ):
-            self._tell(news)
 
     def close(self) -> None:
         """Tell what is left."""
