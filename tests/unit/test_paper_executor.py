@@ -493,3 +493,39 @@ async def test_an_intraday_position_becomes_delivery(rig: Rig) -> None:
         await rig.paper.convert(ACCOUNT, SBIN, MIS, CNC, 7, rig.sending)
     with pytest.raises(Refused, match="cannot become NRML"):
         await rig.paper.convert(ACCOUNT, SBIN, MIS, NRML, 1, rig.sending)
+
+
+async def test_a_reset_while_prices_are_asked_for_leaves_nothing_to_square_off(rig: Rig) -> None:
+    rig.source.asked[SPOT] = rig.source.last(800.0)
+    await rig.place()
+    rig.clock.set(at(15, 16))
+    rig.source.asked[SPOT] = rig.source.last(800.0)
+    ask = rig.source.fetch
+
+    async def slowly(account: str, instruments: Any) -> Any:
+        told = await ask(account, instruments)
+        await rig.paper.reset("asha")
+        return told
+
+    rig.source.fetch = slowly  # type: ignore[method-assign]
+    await rig.paper.tick()
+    assert await rig.paper.orders(ACCOUNT) == []
+    assert rig.paper.details(ACCOUNT).positions == ()
+
+
+async def test_one_book_in_trouble_does_not_hold_up_another(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place(account="ravi-zerodha")
+    await rig.place()
+    quote = rig.source.quote
+
+    def fails_for_ravi(account: str, of: Instrument) -> Any:
+        if account.startswith("ravi"):
+            raise RuntimeError("broken")
+        return quote(account, of)
+
+    rig.source.quote = fails_for_ravi  # type: ignore[method-assign]
+    await rig.at(15, 15)
+    assert rig.paper.details(ACCOUNT).positions[0].quantity == 0
+    assert "the paper book of ravi was not brought up" in caplog.text
+    assert [one.quantity for one in rig.paper.details("ravi-zerodha").positions] == [10]

@@ -19,6 +19,7 @@ from sangam.model.order import Change, Validity
 from . import admission, gtt, margin, matching
 from .charges import charges
 from .config import Config
+from .judgement import Uncovered, judge, opening, unit_of
 from .ledger import Ledger
 from .quote import Quote
 from .state import ZERO, Balance, DayResult, PaperGtt, PaperOrder, PaperPosition, PaperTrade, PositionKey
@@ -66,19 +67,18 @@ class PaperBook:
         `forced` orders (square-off, settlement) are not judged."""
         if (known := self.orders.get(order.id)) is not None:
             return known
-        now = ist_from_ms(now_ms)
         order.day = self.ledger.balance.session
         order.created_at = order.updated_at = now_ms
         order.stamp = quote.stamp if quote else ()
-        if not forced:
-            admission.refuse_terms(order, now.date())
-            self._refuse_unpriced(order, quote)
-        units = self.opening(order)
-        unit = self._unit(order, quote)
-        if not forced:
-            self._refuse_intraday(order, now_ms)
-            self._refuse_uncovered(order)
-            self._refuse_unpaid(margin.amount(units, unit), self.ledger.available)
+        if forced:
+            units, unit = opening(self, order), unit_of(self, order, quote)
+        else:
+            try:
+                units, unit = judge(self, order, quote, self.ledger.available, now_ms)
+            except Uncovered as refused:
+                order.status, order.reason = OrderStatus.REJECTED, str(refused)
+                self.orders[order.id] = self.dirty["order", order.id] = order
+                raise
         self.orders[order.id] = self._waiting(order)[order.id] = order
         self.ledger.block(order, units, unit)
         if matching.waits_for_trigger(order) and not (quote and matching.triggered(order, quote)):
@@ -102,14 +102,9 @@ class PaperBook:
             validity=change.validity,
             stamp=quote.stamp if quote else (),
         )
-        admission.refuse_terms(new, ist_from_ms(now_ms).date())
-        self._refuse_unpriced(new, quote)
         if new.remaining <= 0:
             raise Refused(f"Quantity must be more than the {order.filled} filled already", admission.INVALID_ORDER)
-        units, unit = self.opening(new), self._unit(new, quote)
-        self._refuse_intraday(new, now_ms)
-        self._refuse_uncovered(new)
-        self._refuse_unpaid(margin.amount(units, unit), self.ledger.available + order.blocked)
+        units, unit = judge(self, new, quote, self.ledger.available + order.blocked, now_ms)
         for name in ("quantity", "price_type", "price", "trigger_price", "disclosed_quantity", "validity", "stamp"):
             setattr(order, name, getattr(new, name))
         self.ledger.block(order, units, unit)
@@ -146,78 +141,8 @@ class PaperBook:
         if (holding := self.ledger.holdings.get(instrument)) is not None:
             holding.ltp = ltp
 
-    # --- judgement ----------------------------------------------------------------------------------------------------
-
-    def opening(self, order: PaperOrder) -> int:
-        """How many units of an order would enlarge its position as it is now: an exit never wants money, whatever else
-        waits to be an exit. Should it open after all, the money must be there when it fills."""
-        against = max(0, -order.sign * self.ledger.quantity(order.key))
-        return order.remaining - min(order.remaining, against)
-
-    def enlarges(self, order: PaperOrder) -> bool:
-        """Whether the position would grow or turn round when all that waits beside the order is filled too."""
-        against = -order.sign * self.ledger.quantity(order.key)
-        return order.remaining + sum(other.remaining for other in self._others(order)) > against
-
-    def covered(self, order: PaperOrder) -> int:
-        """Shares that a delivery sale may still sell: held and bought today, less what waits to be sold."""
-        holding = self.ledger.holdings.get(spot(order.instrument))
-        held = (holding.quantity if holding else 0) + self.ledger.quantity(order.key)
-        return held - sum(other.remaining for other in self._others(order))
-
     def multiplier(self, instrument: Instrument) -> Decimal:
         return self._multiplier(instrument)
-
-    def _others(self, order: PaperOrder) -> list[PaperOrder]:
-        """Waiting orders of the same side of the same position."""
-        waiting = self.open.get(spot(order.instrument), {}).values()
-        return [
-            other
-            for other in waiting
-            if other.id != order.id and other.product is order.product and other.action is order.action
-        ]
-
-    def _unit(self, order: PaperOrder, quote: Quote | None) -> Decimal:
-        match order.price_type:
-            case PriceType.LIMIT:
-                price = order.price
-            case PriceType.SL | PriceType.SL_M:
-                price = order.trigger_price
-            case _:
-                price = quote.touch(order.action) if quote else ZERO
-        instrument = order.instrument
-        return margin.unit(instrument, order.product, order.action, price, self.multiplier(instrument), self.config)
-
-    def _refuse_unpriced(self, order: PaperOrder, quote: Quote | None) -> None:
-        if order.price_type is PriceType.MARKET and not (quote and quote.touch(order.action)):
-            raise Refused(
-                f"There is no current price of {order.instrument.symbol} on {order.instrument.exchange}, so a MARKET "
-                "order cannot be filled. Try again when its market is open, or use LIMIT.",
-                admission.MARKET_CLOSED,
-            )
-
-    def _refuse_intraday(self, order: PaperOrder, now_ms: int) -> None:
-        if order.product is Product.MIS and not self.always_open(order.account):
-            exchange = order.instrument.exchange
-            if admission.squared_off(ist_from_ms(now_ms), exchange, self.config) and self.enlarges(order):
-                raise admission.after_square_off(exchange, self.config)
-
-    def _refuse_uncovered(self, order: PaperOrder) -> None:
-        if order.product is not Product.CNC or order.sign > 0:
-            return
-        if (covered := max(0, self.covered(order))) < order.remaining:
-            text = (
-                f"Insufficient holdings of {order.instrument.symbol}. Required: {order.remaining}, Available: {covered}"
-            )
-            if order.id not in self.orders:
-                order.status, order.reason = OrderStatus.REJECTED, text
-                self.orders[order.id] = order
-                self.dirty["order", order.id] = order
-            raise Refused(text, admission.INVALID_ORDER)
-
-    def _refuse_unpaid(self, required: Decimal, available: Decimal) -> None:
-        if required > 0 and required > available:
-            raise Refused(admission.short_of_funds(required, available), admission.INSUFFICIENT_FUNDS)
 
     # --- the life of one order ----------------------------------------------------------------------------------------
 

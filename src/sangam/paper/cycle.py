@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
-from sangam.model.errors import BrokerError
+from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.prices.last import Last
 
@@ -12,11 +12,12 @@ from . import quote, settle
 from .book import PaperBook, Spot, spot
 from .books import Books
 from .quote import Quote, exact
+from .state import PaperPosition
 from .watching import PriceSource, last_price
 
 log = logging.getLogger("sangam.paper")
 
-MARKS_MS = 60_000
+STORED_MARKS_SECONDS = 60
 """How often the last prices of positions are stored: they value them, and settle expired ones, after a restart."""
 
 
@@ -26,15 +27,12 @@ class Cycle:
     def __init__(self, books: Books, source: PriceSource) -> None:
         self._books = books
         self._source = source
-        self._checked: dict[str, int] = {}
-        self._marked: dict[str, int] = {}
+        self._done: dict[tuple[str, str], int] = {}
 
     async def tick(self) -> None:
         for known in self._books.all():
             try:
                 await self._tick(known.user)
-            except BrokerError as error:
-                log.info("no prices for the paper book of %s: %s", known.user, error)
             except Exception:
                 log.exception("the paper book of %s was not brought up to the hour", known.user)
 
@@ -44,45 +42,60 @@ class Cycle:
         settle.cancel_expired(book, now_ms)
         settle.cancel_intraday(book, now_ms)
         books.store(book)
-        if now_ms - self._checked.get(user, 0) >= book.config.order_check_interval * 1000:
-            self._checked[user] = now_ms
-            await self._poll(book)
+        orders = self._due("orders", user, book.config.order_check_interval)
+        marks = self._due("marks", user, book.config.mtm_update_interval)
+        if orders or marks:
+            await self._poll(book, orders, marks)
+        if orders:
             await self._close_due(book)
-        if now_ms - self._marked.get(user, 0) >= MARKS_MS:
-            self._marked[user] = now_ms
+        if self._due("stored marks", user, STORED_MARKS_SECONDS):
             for position in book.ledger.positions.values():
                 if position.quantity:
                     book.keep(position)
         books.store(book)
 
-    async def _poll(self, book: PaperBook) -> None:
-        """Match what waits without a stream on prices that are asked for."""
+    def _due(self, what: str, user: str, seconds: int) -> bool:
+        """Whether something is to be done again; never where the interval is 0."""
+        now_ms = self._books.clock.now_ms()
+        if not seconds or now_ms - self._done.get((what, user), 0) < seconds * 1000:
+            return False
+        self._done[what, user] = now_ms
+        return True
+
+    async def _poll(self, book: PaperBook, orders: bool, marks: bool) -> None:
+        """Ask for prices where no stream brings them: of what waits, and of what is only held."""
         since = settle.session_start(self._books.clock.now_ms())
-        silent: dict[str, list[Instrument]] = {}
+        silent = []
         for account, instrument in self._books.watches.of(book):
-            if quote.read(self._source.quote(account, instrument), since) is None:
-                silent.setdefault(account, []).append(instrument)
-        for account, instruments in silent.items():
-            for at, last in (await self._source.fetch(account, instruments)).items():
-                if (found := quote.read(last, since)) is not None:
-                    book.on_quote(at, found, self._books.clock.now_ms())
+            at = spot(instrument)
+            wanted = orders if at in book.open or at in book.armed else marks
+            if wanted and quote.read(self._source.quote(account, instrument), since) is None:
+                silent.append((account, instrument))
+        if silent:
+            for at, found in (await self.prices(silent)).items():
+                book.on_quote(at, found, self._books.clock.now_ms())
 
     async def _close_due(self, book: PaperBook) -> None:
-        now_ms = self._books.clock.now_ms()
-        intraday = [one for one in book.ledger.positions.values() if settle.squares_off(book, one, now_ms)]
-        expired = [one for one in book.ledger.positions.values() if settle.expires(one, book.config, now_ms)]
-        if not intraday and not expired:
-            return
-        prices = await self.prices(book, [(one.account, one.instrument) for one in (*intraday, *expired)])
-        for position in intraday:
-            found = prices.get(spot(position.instrument))
-            if position.quantity and found is not None and found.touch(position.exit):
-                settle.square_off(book, position, found, now_ms)
-        for position in expired:
-            if position.quantity:
+        """Close intraday positions after their hour and those of expired contracts."""
+        if due := [*self._intraday(book), *self._expired(book)]:
+            prices = await self.prices([(one.account, one.instrument) for one in due])
+            now_ms = self._books.clock.now_ms()
+            for position in self._intraday(book):
+                found = prices.get(spot(position.instrument))
+                if found is not None and found.touch(position.exit):
+                    settle.square_off(book, position, found, now_ms)
+            for position in self._expired(book):
                 settle.settle_expiry(book, position, prices.get(spot(position.instrument)), now_ms)
 
-    async def prices(self, book: PaperBook, wanted: Sequence[tuple[str, Instrument]]) -> dict[Spot, Quote]:
+    def _intraday(self, book: PaperBook) -> list[PaperPosition]:
+        now_ms = self._books.clock.now_ms()
+        return [one for one in book.ledger.positions.values() if settle.squares_off(book, one, now_ms)]
+
+    def _expired(self, book: PaperBook) -> list[PaperPosition]:
+        now_ms = self._books.clock.now_ms()
+        return [one for one in book.ledger.positions.values() if settle.expires(one, book.config, now_ms)]
+
+    async def prices(self, wanted: Sequence[tuple[str, Instrument]]) -> dict[Spot, Quote]:
         """Prices to trade on now, streamed or asked for; what has none is missing. A broker that does not answer has
         none."""
         since = settle.session_start(self._books.clock.now_ms())
@@ -103,7 +116,7 @@ class Cycle:
         for account, instruments in missing.items():
             try:
                 found.update(await self._source.fetch(account, instruments))
-            except BrokerError as error:
+            except SangamError as error:
                 log.info("no prices from %s: %s", account, error)
         return found
 

@@ -274,11 +274,10 @@ class PaperExecutor:
     async def _price(self, account: str, instrument: Instrument, price_type: PriceType) -> Quote | None:
         """A price for an order that enters: streamed, else asked for, for a MARKET order several times."""
         found = self._quote(account, instrument)
-        book = self._books.of_account(account)
         for _ in range(TRIES if price_type is PriceType.MARKET else 1):
             if found is not None:
                 break
-            found = (await self._cycle.prices(book, [(account, instrument)])).get(spot(instrument))
+            found = (await self._cycle.prices([(account, instrument)])).get(spot(instrument))
         return found
 
 

@@ -50,7 +50,7 @@ class Waiting(dict[str, PaperOrder]):
             bound = -price if falls else price
             while heap and heap[0][0] <= bound:
                 found.add(self._popped((trigger, falls), heap))
-        return sorted((self[id] for id in found if id in self), key=lambda order: order.created_at)
+        return [order for id, order in self.items() if id in found] if found else []
 
     def _popped(self, kind: _Kind, heap: list[tuple[Decimal, int, str]]) -> str:
         """An entry's order; nobody's where its terms changed since."""

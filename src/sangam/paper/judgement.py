@@ -1,0 +1,98 @@
+"""Whether a book can take an order, and what it blocks for it (specs: symbols.md, 5.2 and 5.3)."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sangam.model.clock import ist_from_ms
+from sangam.model.enums import PriceType, Product
+from sangam.model.errors import Refused
+
+from . import admission, margin
+from .quote import Quote
+from .state import ZERO, PaperOrder
+
+if TYPE_CHECKING:
+    from .book import PaperBook
+
+
+class Uncovered(Refused):
+    """More shares than there are; a broker's books show such an order as rejected."""
+
+
+def judge(
+    book: "PaperBook", order: PaperOrder, quote: Quote | None, available: Decimal, now_ms: int
+) -> tuple[int, Decimal]:
+    """The units that an order opens, and what is blocked for each. Raises Refused."""
+    admission.refuse_terms(order, ist_from_ms(now_ms).date())
+    _refuse_unpriced(order, quote)
+    _refuse_intraday(book, order, now_ms)
+    _refuse_uncovered(book, order)
+    units, unit = opening(book, order), unit_of(book, order, quote)
+    required = margin.amount(units, unit)
+    if required > 0 and required > available:
+        raise Refused(admission.short_of_funds(required, available), admission.INSUFFICIENT_FUNDS)
+    return units, unit
+
+
+def opening(book: "PaperBook", order: PaperOrder) -> int:
+    """How many units of an order would enlarge its position as it is now: an exit never wants money, whatever else
+    waits to be an exit. Should it open after all, the money must be there when it fills."""
+    against = max(0, -order.sign * book.ledger.quantity(order.key))
+    return order.remaining - min(order.remaining, against)
+
+
+def unit_of(book: "PaperBook", order: PaperOrder, quote: Quote | None) -> Decimal:
+    """What is blocked for each unit: at the limit, the trigger, or what a MARKET order would meet."""
+    match order.price_type:
+        case PriceType.LIMIT:
+            price = order.price
+        case PriceType.SL | PriceType.SL_M:
+            price = order.trigger_price
+        case _:
+            price = quote.touch(order.action) if quote else ZERO
+    instrument = order.instrument
+    return margin.unit(instrument, order.product, order.action, price, book.multiplier(instrument), book.config)
+
+
+def _refuse_unpriced(order: PaperOrder, quote: Quote | None) -> None:
+    if order.price_type is PriceType.MARKET and not (quote and quote.touch(order.action)):
+        raise Refused(
+            f"There is no current price of {order.instrument.symbol} on {order.instrument.exchange}, so a MARKET "
+            "order cannot be filled. Try again when its market is open, or use LIMIT.",
+            admission.MARKET_CLOSED,
+        )
+
+
+def _refuse_intraday(book: "PaperBook", order: PaperOrder, now_ms: int) -> None:
+    """After the square-off an order may reduce a position, and neither enlarge it nor turn it round."""
+    if order.product is not Product.MIS or book.always_open(order.account):
+        return
+    exchange = order.instrument.exchange
+    if admission.squared_off(ist_from_ms(now_ms), exchange, book.config):
+        against = -order.sign * book.ledger.quantity(order.key)
+        if order.remaining + _beside(book, order) > against:
+            raise admission.after_square_off(exchange, book.config)
+
+
+def _refuse_uncovered(book: "PaperBook", order: PaperOrder) -> None:
+    """Delivery that is sold must be held or bought today, and not be for sale already."""
+    if order.product is not Product.CNC or order.sign > 0:
+        return
+    holding = book.ledger.holdings.get(order.key[:2])
+    held = (holding.quantity if holding else 0) + book.ledger.quantity(order.key)
+    free = max(0, held - _beside(book, order))
+    if free < order.remaining:
+        raise Uncovered(
+            f"Insufficient holdings of {order.instrument.symbol}. Required: {order.remaining}, Available: {free}",
+            admission.INVALID_ORDER,
+        )
+
+
+def _beside(book: "PaperBook", order: PaperOrder) -> int:
+    """Units of other orders that wait on the same side of the same position."""
+    waiting = book.open.get(order.key[:2], {}).values()
+    return sum(
+        other.remaining
+        for other in waiting
+        if other.id != order.id and other.product is order.product and other.action is order.action
+    )
