@@ -173,6 +173,15 @@ async def test_slices_answer_one_by_one(desk: Desk) -> None:
     assert (await desk.row(children[0]["order_id"]))["tags"] == ["big", "autoslice", f"autoslice:{parent}"]
 
 
+async def test_more_than_the_freeze_quantity_is_rejected(desk: Desk) -> None:
+    future = {"exchange": "NFO", "tradingsymbol": "NIFTY26AUGFUT", "product": "NRML", "price": "24000"}
+    row = await desk.row(await desk.placed(LIMIT | future | {"quantity": "1820"}))
+    assert (row["status"], row["status_message"]) == (
+        "REJECTED",
+        "Quantity 1820 is more than the freeze quantity 1800.",
+    )
+
+
 async def test_only_ones_own_waiting_orders_are_changed(desk: Desk) -> None:
     order_id = await desk.placed(LIMIT)
     path = f"/orders/regular/{order_id}"

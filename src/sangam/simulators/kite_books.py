@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute, Route
 from sangam.model.enums import Product
 
 from . import kite_rows
-from .kite_orders import Invalid, KiteOrders
+from .kite_forms import Invalid
+from .kite_orders import KiteOrders
 from .kite_rest import error, form_of, success
 from .orders import Order, Trade
 from .portfolio import Funds

@@ -12,7 +12,8 @@ from starlette.routing import BaseRoute, Route
 from sangam.model.clock import ist_from_ms
 from sangam.model.enums import Action, OrderStatus, Product
 
-from .kite_orders import Invalid, KiteOrders
+from .kite_forms import Invalid
+from .kite_orders import KiteOrders
 from .kite_rest import error, form_of, success
 from .kite_rows import APP_ID
 from .kite_wire import moment

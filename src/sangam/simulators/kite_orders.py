@@ -3,20 +3,20 @@
 What the desk of the broker refuses (a wrong field, an unknown contract) is an error at once; what its risk checks or
 the exchange refuse is an order of its own, REJECTED in the book."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from sangam.model.enums import Action, PriceType, Product
-from sangam.model.enums import Exchange as Code
+from sangam.model.enums import Action, PriceType
 
 from .desk import LIMITED, MAX_MODIFICATIONS, STOPS, Refusal
+from .kite_forms import Asked, Form, Invalid, number, one_of, required, whole
 from .kite_rest import error, form_of, refusal, success
 from .market import Market
-from .orders import Order, Validity
+from .orders import Order
 from .portfolio import Wish
 
 if TYPE_CHECKING:
@@ -24,25 +24,13 @@ if TYPE_CHECKING:
     from .zerodha import Zerodha
 
 VARIETIES = ("regular", "amo", "iceberg")
-MAX_TAG = 20
 MAX_SLICES = 50
-FREEZE = {Code.NFO: 1800, Code.BFO: 1000}
-"""Most units in one order of an index future or option, about as the exchanges have it: whole lots below are taken."""
+FREEZE = {"NIFTY": 1800, "BANKNIFTY": 600, "SENSEX": 1000}
+"""The most units that the exchanges take in one order of an index future or option."""
 AUTOMATIC_PROTECTION = 2.0
 """Percent around the last price that a `market_protection` of -1 stands for."""
 
 Take = Callable[[Request], Awaitable[Response]]
-Form = Mapping[str, str]
-E = TypeVar("E", Action, PriceType, Product, Validity)
-
-
-class Invalid(Exception):
-    """What Kite tells at once: the kind of its error and the text."""
-
-    def __init__(self, text: str, kind: str = "InputException", status: int = 400) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.status = status
 
 
 class KiteOrders:
@@ -86,7 +74,7 @@ class KiteOrders:
 
     def enter(self, form: Form, variety: str = "regular", quantity: int = 0, slice_of: str = "") -> Order:
         """Let an order in; `quantity` in place of the form's. Raises Invalid."""
-        ask = _Asked(form)
+        ask = Asked(form)
         quantity = quantity or ask.quantity
         market = self._market(form)
         price, trigger = ask.price, ask.trigger_price
@@ -114,15 +102,15 @@ class KiteOrders:
             refusal=self._risk(market, wish),
         )
 
-    def _terms(self, form: Form, ask: "_Asked", variety: str, quantity: int) -> dict[str, float | str]:
+    def _terms(self, form: Form, ask: "Asked", variety: str, quantity: int) -> dict[str, float | str]:
         terms: dict[str, float | str] = {}
-        if disclosed := _whole(form, "disclosed_quantity", "0"):
+        if disclosed := whole(form, "disclosed_quantity", "0"):
             terms["disclosed_quantity"] = disclosed
         protection = self._protection(form, ask.price_type)
         if protection and ask.price_type not in LIMITED:
             terms["market_protection"] = protection
         if variety == "iceberg":
-            legs, each = _whole(form, "iceberg_legs"), _whole(form, "iceberg_quantity")
+            legs, each = whole(form, "iceberg_legs"), whole(form, "iceberg_quantity")
             if not 2 <= legs <= 50:
                 raise Invalid("Invalid `iceberg_legs`.")
             if not quantity / legs <= each < quantity:
@@ -131,7 +119,7 @@ class KiteOrders:
         return terms
 
     def _protection(self, form: Form, price_type: PriceType) -> float:
-        protection = _number(form, "market_protection")
+        protection = number(form, "market_protection")
         if not (protection == -1 or 0 <= protection <= 100):
             raise Invalid("Invalid `market_protection`.")
         if not protection and price_type not in LIMITED and self._kite.strict_protection:
@@ -142,6 +130,8 @@ class KiteOrders:
         """Why the risk checks reject an order, or nothing; with `refuses_early` that is an error at once."""
         if market.is_index:
             return ""
+        if wish.quantity > (most := _most(market, wish.quantity)):
+            return f"Quantity {wish.quantity} is more than the freeze quantity {most}."
         books = self._kite.portfolio
         if (short := books.shortage(market, wish)) is not None:
             text = f"Insufficient funds. Required margin is {short[0]:.2f} but available margin is {short[1]:.2f}."
@@ -157,9 +147,9 @@ class KiteOrders:
 
     def _slices(self, form: Form) -> dict[str, Any]:
         """An order above the freeze quantity, cut: each slice is an order, or an error in its place."""
-        quantity, market = _Asked(form).quantity, self._market(form)
+        quantity, market = Asked(form).quantity, self._market(form)
         contract = market.contract
-        most = FREEZE.get(contract.exchange, quantity) // contract.lot_size * contract.lot_size
+        most = _most(market, quantity) // contract.lot_size * contract.lot_size
         if quantity <= most:
             return {"order_id": self.enter(form).order_id}
         parts = [most] * (quantity // most) + ([quantity % most] if quantity % most else [])
@@ -176,7 +166,7 @@ class KiteOrders:
         return {"order_id": parent, "children": children}
 
     def _market(self, form: Form) -> Market:
-        name = f"{_required(form, 'exchange')}:{_required(form, 'tradingsymbol')}"
+        name = f"{required(form, 'exchange')}:{required(form, 'tradingsymbol')}"
         market = self._kite.named(name)
         if market is None:
             raise Invalid("The instrument you are placing an order for has either expired or does not exist.")
@@ -187,11 +177,11 @@ class KiteOrders:
     async def _modify(self, request: Request) -> Response:
         order = self._order(request)
         form = await form_of(request)
-        price_type = _one_of(PriceType, form, "order_type") if form.get("order_type") else order.price_type
+        price_type = one_of(PriceType, form, "order_type") if form.get("order_type") else order.price_type
         if form.get("validity", "DAY") not in ("DAY", "IOC"):
             raise Invalid("Invalid `validity`.")
-        quantity = _whole(form, "quantity") if form.get("quantity") else order.quantity
-        price, trigger = _number(form, "price", order.price), _number(form, "trigger_price", order.trigger_price)
+        quantity = whole(form, "quantity") if form.get("quantity") else order.quantity
+        price, trigger = number(form, "price", order.price), number(form, "trigger_price", order.trigger_price)
         if price_type in LIMITED and not price:
             raise Invalid("Missing or empty field `price`")
         if price_type in STOPS and not trigger:
@@ -239,30 +229,10 @@ class KiteOrders:
         return order
 
 
-class _Asked:
-    """The fields of an order form that every variety has. Raises Invalid, with the first that is wrong."""
-
-    def __init__(self, form: Form) -> None:
-        self.action = _one_of(Action, form, "transaction_type")
-        self.price_type = _one_of(PriceType, form, "order_type")
-        self.product = _one_of(Product, form, "product")
-        self.validity = _one_of(Validity, {"validity": form.get("validity") or "DAY"}, "validity")
-        self.quantity = _whole(form, "quantity")
-        self.price = _number(form, "price") if self.price_type in LIMITED else 0.0
-        self.trigger_price = _number(form, "trigger_price") if self.price_type in STOPS else 0.0
-        if self.quantity <= 0:
-            raise Invalid("Invalid `quantity`.")
-        if self.price_type in LIMITED and self.price <= 0:
-            raise Invalid("Missing or empty field `price`")
-        if self.price_type in STOPS and self.trigger_price <= 0:
-            raise Invalid("Missing or empty field `trigger_price`")
-        self.tag = form.get("tag", "")
-        if len(self.tag) > MAX_TAG or (self.tag and not (self.tag.isalnum() and self.tag.isascii())):
-            raise Invalid(f"Invalid `tag`. It should be alphanumeric and at most {MAX_TAG} characters.")
-        if self.product is Product.CNC and form.get("exchange") not in ("NSE", "BSE"):
-            raise Invalid("Invalid `product`.")
-        if self.product is Product.NRML and form.get("exchange") in ("NSE", "BSE"):
-            raise Invalid("Invalid `product`.")
+def _most(market: Market, otherwise: int) -> int:
+    """How many units one order may have."""
+    contract = market.contract
+    return otherwise if contract.expiry is None else FREEZE.get(contract.name, otherwise)
 
 
 def _protected(
@@ -274,36 +244,6 @@ def _protected(
     wanted = around * (1 + (percent if action is Action.BUY else -percent) / 100)
     ticks = min(max(round(wanted / market.contract.tick_size), market.lower_circuit), market.upper_circuit)
     return (PriceType.SL if price_type in STOPS else PriceType.LIMIT), market.rupees(ticks), f"{percent:.2f}"
-
-
-def _required(form: Form, name: str) -> str:
-    if not (value := form.get(name, "")):
-        raise Invalid(f"Missing or empty field `{name}`")
-    return value
-
-
-def _whole(form: Form, name: str, missing: str = "") -> int:
-    text = form.get(name) or missing or _required(form, name)
-    if not text.isdecimal():
-        raise Invalid(f"Invalid `{name}`.")
-    return int(text)
-
-
-def _number(form: Form, name: str, missing: float = 0.0) -> float:
-    try:
-        value = float(form.get(name) or missing)
-    except ValueError:
-        raise Invalid(f"Invalid `{name}`.") from None
-    if not abs(value) < 1e9:
-        raise Invalid(f"Invalid `{name}`.")
-    return value
-
-
-def _one_of(kind: type[E], form: Form, name: str) -> E:
-    try:
-        return kind(_required(form, name))
-    except ValueError:
-        raise Invalid(f"Invalid `{name}`.") from None
 
 
 def _timed_out() -> Response:

@@ -1,7 +1,7 @@
 """Kite's wire, from the market's side: binary ticker packets, instrument rows, and quotes.
 
-Written from the documentation (Kite Connect 3: WebSocket streaming, market quotes, instruments, postbacks) and judged
-by the official SDK; it shares nothing with the decoder of the broker's room."""
+Written from the documentation (Kite Connect 3: WebSocket streaming, market quotes, instruments) and judged by
+the official SDK; it shares nothing with the decoder of the broker's room."""
 
 import struct
 from collections.abc import Iterable
