@@ -11,7 +11,7 @@ from sangam.model.enums import Action, Exchange, InstrumentType, PriceType, Prod
 from sangam.model.errors import NotSent
 from sangam.model.instrument import Instrument
 from sangam.model.market import Depth, DepthLevel, Patch
-from sangam.paper.book import PaperBook, Spot
+from sangam.paper.book import ENDED, PaperBook, Spot, spot
 from sangam.paper.config import Config
 from sangam.paper.quote import Quote, Row
 from sangam.paper.settle import fresh
@@ -136,3 +136,25 @@ class FakeSource:
             raise NotSent("no route to the broker")
         wanted = [(one.symbol, one.exchange) for one in instruments]
         return {key: self.asked[key] for key in wanted if key in self.asked}
+
+
+def assert_consistent(paper: PaperBook) -> None:
+    """What must hold of every book: sums agree, and nothing is held for what is over."""
+    ledger = paper.ledger
+    blocked = sum((one.blocked for one in paper.orders.values()), D(0))
+    assert ledger.used == blocked + sum((one.margin for one in ledger.positions.values()), D(0))
+    for position in ledger.positions.values():
+        fills = [
+            one for one in paper.trades if (one.instrument, one.product) == (position.instrument, position.product)
+        ]
+        signed = [one.quantity if one.action is Action.BUY else -one.quantity for one in fills]
+        assert position.quantity == sum(signed)
+        assert position.quantity or position.margin == position.cost == 0
+        assert position.quantity >= 0 or position.product is not Product.CNC
+    for one in paper.orders.values():
+        assert one.filled == sum(trade.quantity for trade in paper.trades if trade.order_id == one.id) <= one.quantity
+        assert one.opening >= 0
+        assert one.blocked >= 0
+        waits = one.status not in ENDED
+        assert waits or one.blocked == 0
+        assert (one.id in paper.open.get(spot(one.instrument), {})) is waits

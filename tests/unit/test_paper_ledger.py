@@ -5,16 +5,16 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.paper_rig import INFY, NOW, SBIN, book, instrument, order, quote, rows
+from tests.paper_rig import INFY, NOW, SBIN, assert_consistent, book, instrument, order, quote, rows
 
 from sangam.model.enums import Action, Exchange, OrderStatus, PriceType, Product
 from sangam.model.errors import Refused
 from sangam.model.instrument import Instrument
 from sangam.model.order import Change
-from sangam.paper.book import PaperBook, spot
+from sangam.paper.book import spot
 from sangam.paper.config import Config
 from sangam.paper.quote import Quote
-from sangam.paper.state import PaperOrder, PaperPosition
+from sangam.paper.state import PaperOrder
 
 ZERO = Decimal(0)
 GOLD = instrument("GOLD", Exchange.MCX)
@@ -130,25 +130,3 @@ def test_money_and_positions_add_up(steps: list[tuple[Any, ...]], costs: bool, d
     assert_consistent(day.book)
     assert ledger.used == 0
     assert balance.cash == capital + balance.realised_total - balance.charges_total == ledger.equity
-
-
-def assert_consistent(paper: PaperBook) -> None:
-    ledger = paper.ledger
-    blocked = sum((one.blocked for one in paper.orders.values()), ZERO)
-    assert ledger.used == blocked + sum((one.margin for one in ledger.positions.values()), ZERO)
-    for position in ledger.positions.values():
-        assert position.quantity == filled(paper, position)
-        assert position.quantity or position.margin == position.cost == 0
-        assert position.quantity >= 0 or position.product is not Product.CNC
-    for one in paper.orders.values():
-        waits = one.status in WAITING
-        assert 0 <= one.filled <= one.quantity
-        assert one.opening >= 0
-        assert one.blocked >= 0
-        assert waits or one.blocked == 0
-        assert (one.id in paper.open.get(spot(one.instrument), {})) is waits
-
-
-def filled(paper: PaperBook, position: PaperPosition) -> int:
-    own = [one for one in paper.trades if (one.instrument, one.product) == (position.instrument, position.product)]
-    return sum(one.quantity if one.action is Action.BUY else -one.quantity for one in own)
