@@ -1,7 +1,7 @@
 """What a trade costs besides its price: brokerage (none on paper), STT or CTT, the exchange's transaction charge,
 SEBI's turnover fee, stamp duty, GST.
 
-Rates as of April 2026, as brokers publish them (zerodha.com/charges, proficientequities.com; currency and commodity:
+Rates as of April 2026, as brokers publish them (proficientequities.com, "brokerage charges"; currency and commodity:
 support.hdfcsky.com, "statutory charges"): STT of futures and options is that of the Finance Act 2026, stamp duty that
 of the Indian Stamp Act since July 2020, SEBI's fee 10 rupees a crore. Options pay on the premium."""
 
