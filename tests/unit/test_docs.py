@@ -4,6 +4,7 @@ import ast
 import json
 import re
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typer.core import TyperGroup
 
 from sangam.accounts.demo import Demo
 from sangam.accounts.ways import Way, ways
+from sangam.api.errors import ErrorCode
 from sangam.app.alerts import Alerts
 from sangam.app.loop import LagMeter
 from sangam.app.observe import Observer
@@ -44,12 +46,16 @@ from sangam.gateway import protocol
 from sangam.gateway.server import Gateway
 from sangam.gateway.session import _HANDLERS
 from sangam.gateway.settings import Close, GatewaySettings
+from sangam.model import errors
 from sangam.model.calendar import Calendar
 from sangam.model.clock import SystemClock
 from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode, Scope
 from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Fields, Patch
+from sangam.orders import rows
+from sangam.orders.actions import MAX_ORDERS, SCOPES
+from sangam.orders.asked import MAX_WAIT_MS, Asked, ticket, trigger_legs
 from sangam.orders.events import order_news
 from sangam.orders.journal import EventKind
 from sangam.prices.prices import Prices
@@ -212,6 +218,13 @@ async def test_every_figure_of_the_house_is_documented() -> None:
 
 # --- the protocol -----------------------------------------------------------------------------------------------------
 
+NOT_OF_ORDERS = {
+    "CONFIG_ERROR",
+    "DECODE_ERROR",
+    "MASTER_REJECTED",
+}
+"""Codes that no order action ends with."""
+
 SPOKEN = [ROOT / "src/sangam/gateway", ROOT / "src/sangam/feed"]
 
 
@@ -233,7 +246,7 @@ def close_codes() -> set[int]:
 
 def test_every_action_is_documented() -> None:
     documented = set(re.findall(r"`(\w+)`", page("docs/websocket.md").split("\n## ", 1)[0]))
-    assert set(_HANDLERS) | set(protocol._ALIASES) <= documented
+    assert set(_HANDLERS) | set(SCOPES) | set(protocol._ALIASES) <= documented
 
 
 def test_every_error_code_is_documented_and_none_else() -> None:
@@ -266,6 +279,7 @@ def test_the_limits_are_those_of_the_gateway() -> None:
         f", {limits.message_burst} at once",
         f"after {limits.max_refused_messages} of these {Close.FLOOD}",
         f"| {limits.max_subscriptions} per client",
+        f"| {limits.max_actions}, and {limits.reserved_cancels} more cancels",
         f"| {limits.write_high} bytes",
         f"| {limits.ping_timeout:g} s (`WS_PING_TIMEOUT`); pings every {limits.ping_interval:g} s",
     ):
@@ -297,13 +311,38 @@ def test_the_order_update_has_the_fields_that_are_sent() -> None:
     assert list(shown) == list(msgspec.json.decode(news.update))
 
 
+def test_order_events_and_their_codes_are_documented() -> None:
+    shown = next(row for row in examples() if row.get("type") == "ORDER_PLACED")
+    assert list(shown) == list(msgspec.json.decode(order_news(EventKind.PLACED, 1, an_order()).event))
+    told = names_in_tables(section("docs/websocket.md", "Order events"))
+    of_the_audit = {EventKind.PENDING, EventKind.SENT, EventKind.RESOLVED, EventKind.NOTED}
+    assert told == set(EventKind) - of_the_audit
+    codes = names_in_tables(section("docs/websocket.md", "When an order action fails"))
+    house = {error.code for error in vars(errors).values() if hasattr(error, "code")}
+    assert codes == (house | set(ErrorCode) | {"INSUFFICIENT_PERMISSION", "SERVER_ERROR"}) - NOT_OF_ORDERS
+
+
+def test_order_requests_and_rows_of_the_page_are_as_they_are() -> None:
+    requests = {row["action"]: row for row in examples() if "action" in row and "type" not in row}
+    placed = ticket(Asked({**requests["place_order"], "action": None}))
+    assert (placed.quantity, placed.price, placed.client_order_id) == (10, Decimal("1030.00"), "entry-1")
+    assert [ticket(entry).symbol for entry in Asked(requests["place_orders"]).entries("orders", 2)] == ["SBIN", "SBIN"]
+    assert trigger_legs(Asked({**requests["place_gtt"], "action": None}))[0].trigger == 950
+    assert protocol.parse_since(requests["subscribe_orders"]) == 4
+    replies = {row["type"]: row for row in examples() if "status" in row and "type" in row}
+    assert list(replies["get_order"]["data"]) == list(rows.order_row(an_order()))
+    assert list(replies["cancel_order"])[2:-1] == list(rows.reply_row(an_order()))
+    assert str(MAX_ORDERS) in section("docs/websocket.md", "Several orders at once")
+    assert str(MAX_WAIT_MS) in section("docs/websocket.md", "Order actions")
+
+
 def test_requests_in_the_page_are_understood() -> None:
     requests = [row for row in examples() if "action" in row and "type" not in row]
     assert len(requests) >= 5
     for row in requests:
         message = protocol.decode(json.dumps(row).encode())
         assert message is not None
-        assert message.action in _HANDLERS
+        assert message.action in {*_HANDLERS, *SCOPES}
     authenticate, subscribe, unsubscribe = requests[:3]
     assert protocol.parse_credentials(authenticate).features == protocol.FEATURES
     assert [(entry.symbol, entry.mode, entry.interval) for entry in protocol.parse_subscribe(subscribe)] == [
