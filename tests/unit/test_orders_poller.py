@@ -25,10 +25,14 @@ class Readings:
     def __init__(self) -> None:
         self.refused: set[str] = set()
         self.checked: list[str] = []
+        self.sought: set[str] = set()
         self.news: list[tuple[str, TradingMode, OrderUpdate]] = []
 
     def check(self, account: str) -> None:
         self.checked.append(account)
+
+    def seek_late(self, account: str) -> None:
+        self.sought.add(account)
 
     def heard(self, account: str, mode: TradingMode, update: OrderUpdate) -> None:
         self.news.append((account, mode, update))
@@ -71,6 +75,7 @@ def test_a_new_session_is_read_at_once(pushes: bool) -> None:
         bench.login(generation)
         bench.poller.look()
     assert bench.readings.checked == [ACCOUNT] * 2
+    assert bench.readings.sought == {ACCOUNT}
     bench.sessions.clear()
     bench.poller.look()
     bench.login(2)

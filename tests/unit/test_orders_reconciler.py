@@ -30,7 +30,8 @@ from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderNews, OrderState, TradingMode
 from sangam.orders.events import order_news
 from sangam.orders.journal import Journal
-from sangam.orders.reconciler import Pace, Reconciler
+from sangam.orders.reconciler import Reconciler
+from sangam.orders.seeking import Pace
 from sangam.orders.states import NEVER_REACHED, kind_of
 from sangam.orders.updates import Updates
 from sangam.store.journal import open_journal_database
@@ -187,6 +188,19 @@ async def test_an_order_in_doubt_is_looked_for_until_it_is_found() -> None:
         found = await house.becomes(order, OrderState.COMPLETE)
         assert (found.order_id, found.average_price) == ("1001", 625.0)
         await wait_for(lambda: not house.reconciler._seeker._tasks, what="the end of the search")
+
+
+async def test_an_order_whose_answer_is_late_is_looked_for_but_never_given_up() -> None:
+    order = an_order()
+    async with bench(order) as house:
+        house.reconciler.seek_late(ACCOUNT)
+        assert house.reconciler._seeker._tasks == {}
+        house.clock.advance(60)
+        house.reconciler.seek_late(ACCOUNT)
+        await house.reads(3)
+        assert house.now(order).state is OrderState.SENT, "its request may still be under way"
+        house.live.book = [an_update("complete", filled_quantity=10)]
+        await house.becomes(order, OrderState.COMPLETE)
 
 
 async def test_several_in_doubt_are_looked_for_by_one_read_of_the_book() -> None:

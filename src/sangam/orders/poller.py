@@ -81,6 +81,7 @@ class Poller:
         for account, (spec, session) in sessions.items():
             if spec.trading is None:
                 continue
+            self._reconciler.seek_late(account)
             fresh = self._generations.get(account) != session.generation
             self._generations[account] = session.generation
             pause = self._pause(account, spec)

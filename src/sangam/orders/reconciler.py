@@ -5,9 +5,7 @@ Everything passes the executor, so its rate limits are shared; reads of one acco
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from sangam.brokers.contract import Tag, Trading
 from sangam.instruments.daily import day_began
@@ -17,34 +15,21 @@ from sangam.model.order import Order, OrderState, TradingMode
 
 from . import evidence
 from .evidence import Moments, Verdict
+from .fills import FillCheck
 from .journal import Journal
 from .ports import Executor
-from .seeking import Seeker
+from .seeking import Pace, Seeker
 from .states import NEVER_REACHED
 from .updates import Updates
 
 log = logging.getLogger("sangam.orders")
 
-_Odd = tuple[str, int, int]
 _SLICE = 25
 """Rows merged between two turns of the loop."""
 _GONE = (
     "It never reached {broker}: the whole order book, read {seconds:.0f} s or more after the attempt, does not have "
     "it. You may place it again."
 )
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Seconds. `settle` is how long an order may need to show in the book; `first` and `cap` are the pauses between two
-    looks for an order in doubt; `gap` lies between two reads of a book; `gate` is how long new orders wait at most for
-    the first reading after a start."""
-
-    settle: float = 10.0
-    first: float = 0.5
-    cap: float = 15.0
-    gap: float = 0.5
-    gate: float = 30.0
 
 
 class Reconciler:
@@ -70,11 +55,11 @@ class Reconciler:
         self._paper: set[str] = set()
         self._failing: set[tuple[str, TradingMode]] = set()
         self._gates: dict[str, asyncio.Event] = {}
-        self._odd: dict[tuple[str, TradingMode], Counter[_Odd]] = {}
+        self._fills = FillCheck()
         self._lacking: dict[tuple[str, TradingMode], str] = {}
         self.refused: set[str] = set()
         """Accounts whose session the broker no longer takes: no use in asking before the next login."""
-        self._seeker = Seeker(self.seekable, self._look, clock, self._pace.first, self._pace.cap, self._pace.settle)
+        self._seeker = Seeker(self.seekable, self._look, clock, self._pace)
         updates.on_doubt(self._doubtful)
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -133,12 +118,25 @@ class Reconciler:
         return f"Order {order.id} ({terms}) is in doubt; do not repeat it. {order.reason} {hope}"
 
     def seekable(self, account: str) -> list[Order]:
-        """Orders in doubt that the books of today can tell something of."""
+        """Orders in doubt, and those whose answer is late, that the books of today can tell something of."""
         day = day_began(self._clock.now_ms())
         return [
             order
-            for order in self.in_doubt(account)
+            for order in [*self.in_doubt(account), *self._late(account)]
             if order.created_at >= day and (order.order_id or self._tag(order).kind != "none")
+        ]
+
+    def seek_late(self, account: str) -> None:
+        """Callers wait for evidence: do not let them wait for a broker's answer alone."""
+        if self._late(account):
+            self._seeker.seek(account)
+
+    def _late(self, account: str) -> list[Order]:
+        since = self._clock.now_ms() - self._pace.late * 1000
+        return [
+            order
+            for order in self._journal.in_flight(account)
+            if order.state is OrderState.SENT and order.sent_at <= since
         ]
 
     # --- reading ------------------------------------------------------------------------------------------------------
@@ -228,13 +226,7 @@ class Reconciler:
         except SangamError as error:
             log.info("%s: the trade book was not read: %s", account, error)
             return
-        seen, now = self._odd.get((account, mode), Counter()), Counter[_Odd]()
-        for order, total in evidence.odd_fills(self._journal.of(account), trades):
-            odd = order.order_id, order.filled_quantity, total
-            now[odd] = seen[odd] + 1
-            if now[odd] == 2:
-                log.warning("%s: %s filled %d, but its trades sum to %d", account, *odd)
-        self._odd[account, mode] = now
+        self._fills.compare(account, mode, self._journal.of(account), trades)
 
     # --- looking for one ----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from sangam.model.clock import Clock
 from sangam.model.order import Order
@@ -12,6 +13,20 @@ _TOGETHER = 0.25
 """Seconds: what is due so soon is looked for along."""
 
 
+@dataclass(frozen=True)
+class Pace:
+    """Seconds. `settle` is how long an order may need to show in the book; one without an answer for `late` is looked
+    for although it is not in doubt yet; `first` and `cap` are the pauses between two looks; `gap` lies between two
+    reads of a book; `gate` is how long new orders wait at most for the first reading after a start."""
+
+    settle: float = 10.0
+    late: float = 2.0
+    first: float = 0.5
+    cap: float = 15.0
+    gap: float = 0.5
+    gate: float = 30.0
+
+
 class Seeker:
     """One task per account with orders in doubt. `wanted(account)` are those that can be found, `look` looks once."""
 
@@ -20,16 +35,12 @@ class Seeker:
         wanted: Callable[[str], list[Order]],
         look: Callable[[str, list[Order]], Awaitable[None]],
         clock: Clock,
-        first: float,
-        cap: float,
-        settle: float,
+        pace: Pace,
     ) -> None:
         self._wanted = wanted
         self._look = look
         self._clock = clock
-        self._first = first
-        self._cap = cap
-        self._settle = settle
+        self._pace = pace
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}
         self._resting: set[str] = set()
@@ -62,21 +73,21 @@ class Seeker:
             while (wanted := self._wanted(account)) and account not in self._resting:
                 now = loop.time()
                 for order in wanted:
-                    due.setdefault(order.id, now + self._first)
-                near = [order for order in wanted if due[order.id] <= now + _TOGETHER * self._first]
+                    due.setdefault(order.id, now + self._pace.first)
+                near = [order for order in wanted if due[order.id] <= now + _TOGETHER * self._pace.first]
                 if not near:
                     await _sleep(news, min(due[order.id] for order in wanted) - now)
                     continue
                 await self._look(account, near)
                 for order in near:
-                    pause = pauses[order.id] = min(pauses.get(order.id, self._first) * 2, self._cap)
+                    pause = pauses[order.id] = min(pauses.get(order.id, self._pace.first) * 2, self._pace.cap)
                     due[order.id] = loop.time() + min(pause, self._until_settled(order) or pause)
         finally:
             del self._tasks[account], self._news[account]
 
     def _until_settled(self, order: Order) -> float:
         """Seconds until a book without this order proves something; 0 from then on."""
-        moment = attempted(order) + self._settle * 1000
+        moment = attempted(order) + self._pace.settle * 1000
         return max(0.0, (moment - self._clock.now_ms()) / 1000)
 
 
