@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx  # type: ignore[import-not-found,unused-ignore]
@@ -32,7 +33,27 @@ STATUSES = {"open", "trigger pending", "complete", "cancelled", "rejected"}
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 PATIENCE = 10.0
 
-client = api(api_key=SETTINGS["key"], host=SETTINGS["host"], timeout=20)
+
+class Paced:
+    """The SDK, asked again where the answer is 429: that says that nothing was sent."""
+
+    def __init__(self, sdk: Any) -> None:
+        self._sdk = sdk
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._sdk, name)
+
+        def ask(*args: Any, **fields: Any) -> Any:
+            def answer() -> Any:
+                reply = method(*args, **fields)
+                return None if isinstance(reply, dict) and reply.get("code") == 429 else reply
+
+            return until(answer, "a slot of the rate limit")
+
+        return ask
+
+
+client = Paced(api(api_key=SETTINGS["key"], host=SETTINGS["host"], timeout=20))
 
 
 def good(reply: Any, *keys: str) -> Any:
@@ -62,16 +83,6 @@ def until(told: Callable[[], Any], what: str) -> Any:
     return answer
 
 
-def paced(call: Callable[..., Any], *args: Any, **fields: Any) -> Any:
-    """A reply of 429 says that nothing was sent, so that asking again is safe."""
-
-    def answer() -> Any:
-        reply = call(*args, **fields)
-        return None if isinstance(reply, dict) and reply.get("code") == 429 else reply
-
-    return until(answer, "a slot of the rate limit")
-
-
 def raw(path: str, headers: Any = None, **body: Any) -> Any:
     """A request that the SDK has no method for."""
 
@@ -90,7 +101,7 @@ def price(factor: float = 1.0) -> str:
 
 def place(action: str = "BUY", **terms: Any) -> str:
     fields = {"price_type": "MARKET", "product": "CNC", "quantity": 1, **SHARE, **terms}
-    reply = good(paced(client.placeorder, strategy="suite", action=action, **fields), "orderid")
+    reply = good(client.placeorder(strategy="suite", action=action, **fields), "orderid")
     assert isinstance(reply["orderid"], str)
     assert reply["orderid"]
     return str(reply["orderid"])
@@ -185,14 +196,14 @@ def check_orderbook() -> None:
     }  # fmt: skip
     assert counts["total_buy_orders"] + counts["total_sell_orders"] == len(data["orders"])
     assert counts["total_open_orders"] == sum(row["order_status"] == "open" for row in data["orders"])
-    good(paced(client.cancelorder, order_id=order_id, strategy="suite"), "orderid", "message")
+    good(client.cancelorder(order_id=order_id, strategy="suite"), "orderid", "message")
     reaches(order_id, "cancelled")
 
 
 def check_modify_and_cancel() -> None:
     order_id, limit = rest(), price(0.94)
     terms = {"action": "BUY", "product": "CNC", "quantity": "3", "price": limit, **SHARE}
-    reply = good(paced(client.modifyorder, order_id=order_id, strategy="suite", **terms), "orderid", "message")
+    reply = good(client.modifyorder(order_id=order_id, strategy="suite", **terms), "orderid", "message")
     assert reply["orderid"] == order_id
 
     def changed() -> bool:
@@ -200,37 +211,37 @@ def check_modify_and_cancel() -> None:
         return (row["quantity"], row["price"]) == (3, float(limit))
 
     until(changed, "the new terms")
-    reply = good(paced(client.cancelorder, order_id=order_id, strategy="suite"), "orderid", "message")
+    reply = good(client.cancelorder(order_id=order_id, strategy="suite"), "orderid", "message")
     assert reply["orderid"] == order_id
     row = reaches(order_id, "cancelled")
     assert row["average_price"] == 0
-    failed(paced(client.cancelorder, order_id=order_id, strategy="suite"), 400)
-    failed(paced(client.modifyorder, order_id=order_id, strategy="suite", **terms), 400)
+    failed(client.cancelorder(order_id=order_id, strategy="suite"), 400)
+    failed(client.modifyorder(order_id=order_id, strategy="suite", **terms), 400)
 
 
 def check_order_ids_may_be_numbers() -> None:
     order_id = rest()
     if order_id.isdigit():
         assert status(int(order_id))["orderid"] == order_id  # type: ignore[arg-type]
-        good(paced(client.cancelorder, order_id=int(order_id), strategy="suite"), "orderid", "message")
+        good(client.cancelorder(order_id=int(order_id), strategy="suite"), "orderid", "message")
     else:
-        good(paced(client.cancelorder, order_id=order_id, strategy="suite"), "orderid", "message")
+        good(client.cancelorder(order_id=order_id, strategy="suite"), "orderid", "message")
 
 
 def check_errors() -> None:
     body = failed(client.orderstatus(order_id="404404", strategy="suite"), 404)
     assert body["message"] == "Order 404404 not found"
     assert (body["mode"], body["broker"]) == (SETTINGS["mode"], SETTINGS["broker"])
-    failed(paced(client.cancelorder, order_id="404404", strategy="suite"), 404)
+    failed(client.cancelorder(order_id="404404", strategy="suite"), 404)
     terms: dict[str, Any] = {"action": "BUY", "price_type": "MARKET", "product": "CNC", **SHARE}
-    failed(paced(client.placeorder, **{**terms, "symbol": "NOPE"}, quantity=1), 400)
-    body = failed(paced(client.placeorder, **terms, quantity=0), 400)
+    failed(client.placeorder(**{**terms, "symbol": "NOPE"}, quantity=1), 400)
+    body = failed(client.placeorder(**terms, quantity=0), 400)
     assert body["message"] == "{'quantity': ['Must be greater than 0.']}"
     assert body["mode"] == SETTINGS["mode"]
-    body = failed(paced(client.placeorder, **{**terms, "price_type": "LIMIT"}, quantity=1, price="1000.013"), 400)
+    body = failed(client.placeorder(**{**terms, "price_type": "LIMIT"}, quantity=1, price="1000.013"), 400)
     assert body["error_code"] == "INVALID_ORDER"
-    failed(paced(client.placeorder, **{**terms, "product": "NRML"}, quantity=1), 400)
-    body = failed(paced(client.placeorder, **{**terms, **future(), "product": "NRML"}, quantity=1), 400)
+    failed(client.placeorder(**{**terms, "product": "NRML"}, quantity=1), 400)
+    body = failed(client.placeorder(**{**terms, **future(), "product": "NRML"}, quantity=1), 400)
     assert "lot" in body["message"]
     stranger = api(api_key="0" * 64, host=SETTINGS["host"], timeout=20)
     for reply in (stranger.orderbook(), stranger.funds(), stranger.placeorder(**terms, quantity=1)):
@@ -242,7 +253,7 @@ def check_errors() -> None:
 
 def check_unknown_fields_are_ignored() -> None:
     order_id = rest(target="5", stoploss="x", trailing_sl="1", trigger_price="0", disclosed_quantity="0")
-    good(paced(client.cancelorder, order_id=order_id, strategy="suite"), "orderid", "message")
+    good(client.cancelorder(order_id=order_id, strategy="suite"), "orderid", "message")
 
 
 def check_repeated_requests_are_one_order() -> None:
@@ -256,7 +267,7 @@ def check_repeated_requests_are_one_order() -> None:
     assert reply.status_code == 409, reply.text
     rows = [row for row in client.orderbook()["data"]["orders"] if row["client_order_id"] == name]
     assert [row["orderid"] for row in rows] == [first["orderid"]]
-    good(paced(client.cancelorder, order_id=first["orderid"], strategy="suite"), "orderid", "message")
+    good(client.cancelorder(order_id=first["orderid"], strategy="suite"), "orderid", "message")
 
 
 def check_smart_orders() -> None:
@@ -265,7 +276,7 @@ def check_smart_orders() -> None:
     terms = {"strategy": "suite", "price_type": "MARKET", "product": "NRML", **of}
 
     def smart(target: int, action: str = "BUY", quantity: int = 0) -> Any:
-        return paced(client.placesmartorder, action=action, quantity=quantity, position_size=target, **terms)
+        return client.placesmartorder(action=action, quantity=quantity, position_size=target, **terms)
 
     for target in (size, -size, -2 * size, -size, 0):
         good(smart(target), "orderid")
@@ -282,7 +293,7 @@ def check_smart_orders() -> None:
 def check_basket() -> None:
     leg = {**SHARE, "action": "BUY", "quantity": 1, "pricetype": "LIMIT", "price": price(0.95), "product": "CNC"}
     bad = {**leg, **future(), "product": "NRML", "action": "SELL", "quantity": 1}
-    results = good(paced(client.basketorder, strategy="suite", orders=[bad, leg, leg]), "results")["results"]
+    results = good(client.basketorder(strategy="suite", orders=[bad, leg, leg]), "results")["results"]
     assert [row["status"] for row in results] == ["error", "success", "success"]
     assert "lot" in results[0]["message"]
     for row in results:
@@ -290,34 +301,34 @@ def check_basket() -> None:
     ids = [row["orderid"] for row in results[1:]]
     assert len(set(ids)) == 2
     for order_id in ids:
-        good(paced(client.cancelorder, order_id=order_id, strategy="suite"), "orderid", "message")
+        good(client.cancelorder(order_id=order_id, strategy="suite"), "orderid", "message")
 
 
 def check_split() -> None:
     terms = {**SHARE, "action": "BUY", "price_type": "LIMIT", "price": price(0.95), "product": "CNC"}
-    reply = paced(client.splitorder, strategy="suite", quantity=5, splitsize=2, **terms)
+    reply = client.splitorder(strategy="suite", quantity=5, splitsize=2, **terms)
     good(reply, "total_quantity", "split_size", "results")
     assert (reply["total_quantity"], reply["split_size"]) == (5, 2)
     assert [(row["order_num"], row["quantity"], row["status"]) for row in reply["results"]] == [
         (1, 2, "success"), (2, 2, "success"), (3, 1, "success"),
     ]  # fmt: skip
     for row in reply["results"]:
-        good(paced(client.cancelorder, order_id=row["orderid"], strategy="suite"), "orderid", "message")
-    body = failed(paced(client.splitorder, strategy="suite", quantity=101, splitsize=1, **terms), 400)
+        good(client.cancelorder(order_id=row["orderid"], strategy="suite"), "orderid", "message")
+    body = failed(client.splitorder(strategy="suite", quantity=101, splitsize=1, **terms), 400)
     assert body["message"] == "Total number of orders would exceed maximum limit of 100"
 
 
 def check_cancel_all() -> None:
     waiting = {rest(), rest(), place(price_type="SL", price=price(1.06), trigger_price=price(1.05))}
     until(lambda: all(status(one)["order_status"] in ("open", "trigger pending") for one in waiting), "resting")
-    reply = good(paced(client.cancelallorder, strategy="suite"), "message", "canceled_orders", "failed_cancellations")
+    reply = good(client.cancelallorder(strategy="suite"), "message", "canceled_orders", "failed_cancellations")
     assert waiting <= set(reply["canceled_orders"]), reply
     assert reply["failed_cancellations"] == []
     count = len(reply["canceled_orders"])
     assert reply["message"] == f"Canceled {count} orders. Failed to cancel 0 orders."
     for order_id in waiting:
         reaches(order_id, "cancelled")
-    reply = good(paced(client.cancelallorder, strategy="suite"), "message", "canceled_orders", "failed_cancellations")
+    reply = good(client.cancelallorder(strategy="suite"), "message", "canceled_orders", "failed_cancellations")
     assert reply["message"] == "No open orders to cancel"
 
 
@@ -330,14 +341,14 @@ def check_optionsorder() -> None:
     size, named = lot(future()), ("symbol", "exchange", "underlying", "underlying_ltp", "offset", "option_type")
     terms = {**option_terms(), "offset": "OTM1", "option_type": "CE", "action": "BUY", "product": "NRML"}
     terms |= {"price_type": "MARKET", "pricetype": "MARKET"}
-    reply = good(paced(client.optionsorder, quantity=size, **terms), "orderid", *named)
+    reply = good(client.optionsorder(quantity=size, **terms), "orderid", *named)
     assert (reply["exchange"], reply["offset"], reply["option_type"]) == ("NFO", "OTM1", "CE")
     assert reply["underlying_ltp"] > 1000
     assert status(reply["orderid"])["symbol"] == reply["symbol"]
-    reply = paced(client.optionsorder, quantity=2 * size, splitsize=size, **terms)
+    reply = client.optionsorder(quantity=2 * size, splitsize=size, **terms)
     good(reply, "total_quantity", "split_size", "results", *named)
     assert [row["quantity"] for row in reply["results"]] == [size, size]
-    failed(paced(client.optionsorder, quantity=size, **{**terms, "offset": "OTM99"}), 400)
+    failed(client.optionsorder(quantity=size, **{**terms, "offset": "OTM99"}), 400)
 
 
 def check_optionsmultiorder() -> None:
@@ -347,7 +358,7 @@ def check_optionsmultiorder() -> None:
         {"offset": "OTM2", "option_type": "CE", "action": "BUY", "quantity": size, "product": "NRML"},
         {"offset": "OTM99", "option_type": "PE", "action": "BUY", "quantity": size, "product": "NRML"},
     ]
-    reply = paced(client.optionsmultiorder, legs=legs, **option_terms())
+    reply = client.optionsmultiorder(legs=legs, **option_terms())
     good(reply, "underlying", "underlying_ltp", "results")
     assert [(row["leg"], row["action"], row["status"]) for row in reply["results"]] == [
         (1, "SELL", "success"), (2, "BUY", "success"), (3, "BUY", "error"),
@@ -435,10 +446,10 @@ def check_close_position() -> None:
     of = future()
     reaches(place(product="NRML", quantity=lot(of), **of), "complete")
     until(lambda: net(of, "NRML") > 0, "a position to close")
-    reply = good(paced(client.closeposition, strategy="suite"), "message", "closed_positions", "failed_closures")
+    reply = good(client.closeposition(strategy="suite"), "message", "closed_positions", "failed_closures")
     assert of["symbol"] in {row["symbol"] for row in reply["closed_positions"]}, reply
     until(lambda: not any(row["quantity"] for row in client.positionbook()["data"]), "every position closed")
-    reply = good(paced(client.closeposition, strategy="suite"), "message", "closed_positions", "failed_closures")
+    reply = good(client.closeposition(strategy="suite"), "message", "closed_positions", "failed_closures")
     assert (reply["message"], reply["closed_positions"]) == ("No open positions to close", [])
 
 
@@ -450,7 +461,7 @@ def check_analyze_round_trip() -> None:
     try:
         assert {"mode": "analyze", "analyze_mode": True}.items() <= client.analyzerstatus()["data"].items()
         terms = {"price_type": "MARKET", "product": "CNC", "quantity": "2", **SHARE}
-        reply = paced(client.placeorder, strategy="suite", action="BUY", **terms)
+        reply = client.placeorder(strategy="suite", action="BUY", **terms)
         assert (reply["status"], reply["mode"]) == ("success", "analyze"), reply
         books = (client.orderbook, client.tradebook, client.positionbook, client.holdings, client.funds)
         for book in books:
@@ -472,12 +483,14 @@ def check_analyze_round_trip() -> None:
 
 
 def check_too_many_orders() -> None:
-    bodies = [
-        httpx.post(
-            f"{SETTINGS['host']}/api/v1/cancelorder", json={"apikey": SETTINGS["key"], "orderid": "404404"}, timeout=20
-        )
-        for _ in range(30)
-    ]
+    """Counted as they come, however long each takes."""
+
+    def ask(number: int) -> Any:
+        body = {"apikey": SETTINGS["key"], "orderid": f"404{number}"}
+        return httpx.post(f"{SETTINGS['host']}/api/v1/cancelorder", json=body, timeout=20)
+
+    with ThreadPoolExecutor(30) as threads:
+        bodies = list(threads.map(ask, range(30)))
     refused = [reply for reply in bodies if reply.status_code == 429]
     assert refused, {reply.status_code for reply in bodies}
     assert refused[0].json()["message"].endswith("Nothing was sent.")
