@@ -105,7 +105,7 @@ async def test_an_order_is_durably_sent_before_its_first_byte(house: House) -> N
         (RateLimited("used up").unsent(), False, RateLimited, S.DENIED, "RATE_LIMITED"),
         (SessionExpired("log in").unsent(), False, SessionExpired, S.DENIED, "INVALID_TOKEN"),
         (Unsupported("no orders"), False, Unsupported, S.DENIED, "UNSUPPORTED"),
-        (Unknown("a read failed"), False, Denied, S.DENIED, "OUTCOME_UNKNOWN"),
+        (Unknown("a read failed"), False, Denied, S.DENIED, "NETWORK_ERROR"),
         (Refused("a read was refused"), False, Denied, S.DENIED, "BROKER_ERROR"),
         (ValueError("a bug"), False, Denied, S.DENIED, "UNKNOWN_ERROR"),
         (Denied("not on paper"), True, Denied, S.DENIED, "INVALID_ORDER"),
@@ -128,6 +128,7 @@ async def test_promise_2_an_error_says_what_is_known_and_no_more(
     assert house.only.state is state
     assert house.only.code == code
     assert house.only.reason
+    assert told.value.code == code
     assert len(house.live.asked) == 1
 
 

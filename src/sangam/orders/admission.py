@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from sangam.brokers.contract import Trading
+from sangam.instruments.daily import day_began
 from sangam.instruments.freeze import UNKNOWN
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import Action, PriceType
@@ -68,14 +69,11 @@ class Admission:
         check_risk(rules, ticket_of(order, change), self._seen(order.account, instrument))
         return change, instrument
 
-    def limits(
-        self, account: str, mode: TradingMode, ticket: Ticket, instrument: Instrument, *, ahead: int, urgent: bool
-    ) -> None:
-        """The user's own limits; `ahead` orders go out with this one and before it."""
+    def limits(self, account: str, ticket: Ticket, instrument: Instrument, *, placed: int, urgent: bool) -> None:
+        """The user's own limits; `placed` orders went out today or go before this one."""
         rules = self._rules(account)
         check_kill(rules, urgent=urgent)
-        if rules.max_orders_per_day is not None:
-            check_day(rules, self._placed_today(account, mode) + ahead, urgent=urgent)
+        check_day(rules, placed, urgent=urgent)
         check_risk(rules, ticket, self._seen(account, instrument))
 
     def check_kill(self, account: str, *, urgent: bool) -> None:
@@ -120,12 +118,15 @@ class Admission:
         told = self._price(account, instrument)
         return None if told is None else Seen(Decimal(repr(told[0])), told[1])
 
-    def _placed_today(self, account: str, mode: TradingMode) -> int:
-        today = ist_from_ms(self._clock.now_ms()).date()
+    def placed_today(self, account: str, mode: TradingMode) -> int:
+        """How many orders count against the day's limit; 0 where there is none."""
+        if self._rules(account).max_orders_per_day is None:
+            return 0
+        began = day_began(self._clock.now_ms())
         return sum(
-            order.mode is mode
-            and not order.foreign
+            order.created_at >= began
+            and order.mode is mode
             and order.state is not OrderState.DENIED
-            and ist_from_ms(order.created_at).date() == today
+            and not order.foreign
             for order in self._journal.of(account)
         )

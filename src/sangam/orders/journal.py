@@ -163,6 +163,10 @@ class Journal:
         """Those that are pending or sent."""
         return self._standing.in_flight(account)
 
+    def in_doubt(self, account: str) -> list[Order]:
+        """Those that are unknown."""
+        return self._standing.in_doubt(account)
+
     def placed_at(self, account: str, since_ms: int) -> list[int]:
         """When writes of an account (orders and acts) were sent, epoch ms ascending: the rate logs begin with these.
         Today's only."""

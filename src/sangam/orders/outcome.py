@@ -6,12 +6,14 @@ from sangam.model.errors import (
     BrokerError,
     Denied,
     InDoubt,
+    NotSent,
     RateLimited,
     Refused,
     Rejected,
     SangamError,
     SessionExpired,
     StoreError,
+    Unknown,
     Unsupported,
 )
 from sangam.model.order import Order, OrderState
@@ -30,7 +32,10 @@ def is_refusal(error: Exception) -> bool:
     return isinstance(error, Refused | Rejected)
 
 
-def code_of(error: Exception) -> str:
+def code_of(error: Exception, unsent: bool = False) -> str:
+    """One of our error codes. Of what was not sent the outcome is known."""
+    if unsent and isinstance(error, Unknown):
+        return NotSent.code
     return error.code if isinstance(error, SangamError) else SangamError.code
 
 
@@ -44,7 +49,7 @@ def told(error: Exception, announced: bool, order: Order | None) -> SangamError:
         error.order = order
         return error
     if is_unsent(error, announced):
-        return Denied(text_of(error), code_of(error), order)
+        return Denied(text_of(error), code_of(error, unsent=True), order)
     if is_refusal(error):
         return Rejected(text_of(error), code_of(error), order)
     return in_doubt(order, text_of(error))

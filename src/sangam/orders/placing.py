@@ -132,13 +132,15 @@ class Placing:
         admitted: list[tuple[Placement, Order, Instrument]] = []
         try:
             await self._gate(caller.account.id, caller.mode)
+            placed, taken = self._admission.placed_today(caller.account.id, caller.mode), set[str]()
             for placement in placements:
                 try:
-                    order, instrument = self._admitted(placement, [other for _, other, _ in admitted])
+                    order, instrument = self._admitted(placement, placed + len(taken), taken)
                 except SangamError as error:
                     placement.fail(error)
                 else:
                     placement.order = order
+                    taken.add(order.id)
                     admitted.append((placement, order, instrument))
             added = self._journal.add([order for _, order, _ in admitted]) if admitted else None
         except asyncio.CancelledError:
@@ -155,18 +157,17 @@ class Placing:
             for placement, order, instrument in admitted:
                 self._go(placement, order, instrument, added, grouped=len(placements) > 1)
 
-    def _admitted(self, placement: Placement, before: Sequence[Order]) -> tuple[Order, Instrument]:
+    def _admitted(self, placement: Placement, placed: int, taken: set[str]) -> tuple[Order, Instrument]:
         """The order as it will be journalled. Raises Denied, Conflict, SymbolNotFound."""
         caller, account, mode = placement.caller, placement.caller.account, placement.caller.mode
         ticket, instrument = self._admission.terms(account.id, mode, placement.ticket)
         if not ticket.client_order_id:
-            check_look_alike(ticket, mode, self._journal.unsettled(account.id))
-        self._admission.limits(account.id, mode, ticket, instrument, ahead=len(before), urgent=placement.urgent)
+            check_look_alike(ticket, mode, self._journal.in_doubt(account.id))
+        self._admission.limits(account.id, ticket, instrument, placed=placed, urgent=placement.urgent)
         sent = self._admission.protected(
             account.id, mode, instrument, ticket.action, ticket.price_type, ticket.trigger_price
         )
         trading = self._admission.trading(account.id, mode)
-        taken = {order.id for order in before}
         now = self._clock.now_ms()
         order = Order(
             id=new_id(
@@ -246,10 +247,11 @@ class Placing:
             placement.settle(self._updates.accepted(order, accepted))
 
     def _failed(self, placement: Placement, order: Order, error: Exception) -> None:
-        reason, code = text_of(error), code_of(error)
+        unsent = is_unsent(error, placement.announced)
+        reason, code = text_of(error), code_of(error, unsent)
         if self._journal.get(order.id) is None:
             now = as_denied(order, reason, code)
-        elif is_unsent(error, placement.announced):
+        elif unsent:
             now = self._updates.denied(order, reason, code)
         elif is_refusal(error):
             now = self._updates.rejected(order, reason, code)

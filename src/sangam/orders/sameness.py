@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sangam.model.enums import Action, Exchange, PriceType, Product
 from sangam.model.errors import Conflict
-from sangam.model.order import Order, OrderState, Ticket, TradingMode, Validity
+from sangam.model.order import Order, Ticket, TradingMode, Validity
 
 from .checks import plain
 
@@ -46,10 +46,10 @@ def conflict(asked: Ticket, order: Order | None) -> Conflict:
     )
 
 
-def check_look_alike(ticket: Ticket, mode: TradingMode, unsettled: Iterable[Order]) -> None:
+def check_look_alike(ticket: Ticket, mode: TradingMode, in_doubt: Iterable[Order]) -> None:
     """A caller who names no order may be repeating one: Conflict while an equal one is in doubt."""
-    for order in unsettled:
-        if order.state is OrderState.UNKNOWN and order.mode is mode and same(ticket, order):
+    for order in in_doubt:
+        if order.mode is mode and same(ticket, order):
             raise Conflict(
                 f"An equal order, {order.id}, was sent, and nobody knows yet what became of it: this may be the same "
                 "one again. Wait for its outcome or resolve it; a client_order_id of its own lets a new order pass.",

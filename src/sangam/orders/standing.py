@@ -19,6 +19,7 @@ class Standing:
         self._accounts: dict[str, dict[str, None]] = {}
         self._unsettled: dict[str, dict[str, None]] = {}
         self._in_flight: dict[str, dict[str, None]] = {}
+        self._in_doubt: dict[str, dict[str, None]] = {}
 
     def __len__(self) -> int:
         return len(self._orders)
@@ -47,6 +48,9 @@ class Standing:
     def in_flight(self, account: str) -> list[Order]:
         return [self._orders[id] for id in self._in_flight.get(account, ())]
 
+    def in_doubt(self, account: str) -> list[Order]:
+        return [self._orders[id] for id in self._in_doubt.get(account, ())]
+
     def set(self, order: Order) -> None:
         """A new order, or what a known one is now."""
         if order.id not in self._orders:
@@ -56,14 +60,15 @@ class Standing:
         self._orders[order.id] = order
         if order.order_id:
             self._order_ids[order.account, order.order_id] = order.id
-        if order.state.is_final:
-            self._unsettled.get(order.account, {}).pop(order.id, None)
-        else:
-            self._unsettled.setdefault(order.account, {})[order.id] = None
-        if order.state in _IN_FLIGHT:
-            self._in_flight.setdefault(order.account, {})[order.id] = None
-        else:
-            self._in_flight.get(order.account, {}).pop(order.id, None)
+        for ids, belongs in (
+            (self._unsettled, not order.state.is_final),
+            (self._in_flight, order.state in _IN_FLIGHT),
+            (self._in_doubt, order.state is OrderState.UNKNOWN),
+        ):
+            if belongs:
+                ids.setdefault(order.account, {})[order.id] = None
+            else:
+                ids.get(order.account, {}).pop(order.id, None)
 
     def _name(self, order: Order) -> None:
         if order.client_order_id:  # the first keeps it: the database refuses the other
@@ -81,7 +86,7 @@ class Standing:
         ):
             if names.get((order.account, name)) == order.id:
                 del names[order.account, name]
-        for ids in (self._accounts, self._unsettled, self._in_flight):
+        for ids in (self._accounts, self._unsettled, self._in_flight, self._in_doubt):
             ids.get(order.account, {}).pop(order.id, None)
 
     def forget(self, before_ms: int) -> list[Order]:
