@@ -94,8 +94,9 @@ def test_a_new_session_is_read_at_once(pushes: bool) -> None:
         ((OPEN,), {"pushes": True}, 120 / SAFETY),
         ((), {"pushes": True}, 0),
         ((an_order(state=OrderState.OPEN, mode=TradingMode.PAPER),), {"pushes": True}, 0),
+        ((an_order(state=OrderState.UNKNOWN),), {"pushes": True}, 0),
     ],
-    ids=["open", "idle", "Sunday", "open on Sunday", "simulated", "pushes, open", "pushes, idle", "paper"],
+    ids=["open", "idle", "Sunday", "open on Sunday", "simulated", "pushes, open", "pushes, idle", "paper", "in doubt"],
 )
 def test_reads_by_pushes_orders_and_hours(orders: tuple[Order, ...], options: dict[str, Any], expected: float) -> None:
     bench = Bench(*orders, **options)

@@ -232,6 +232,14 @@ class TestForeign:
         assert [one.order_id for one in bench.journal.of(ACCOUNT) if one.foreign] == ["1003", "1002"]
         await bench.heard("PLACED", "PLACED", "FILLED", "PLACED")
 
+    async def test_they_wait_no_longer_than_the_order_is_in_flight(self) -> None:
+        order = an_order(state=OrderState.PENDING)
+        bench = Bench(order)
+        assert bench.hear(an_update(tag="")) is None
+        del bench.journal.orders[order.id]  # its admission failed
+        bench.hear(an_update(tag="", order_id="1002", brsymbol="TCS-TOY"))
+        assert [one.order_id for one in bench.journal.of(ACCOUNT)] == ["1001", "1002"]
+
 
 # --- telling ----------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from sangam.brokers.contract import BooksChanged, BrokerSpec, Session
 from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import Clock
-from sangam.model.order import OrderUpdate, TradingMode
+from sangam.model.order import OrderState, OrderUpdate, TradingMode
 
 from .journal import Journal
 from .reconciler import Reconciler
@@ -94,7 +94,10 @@ class Poller:
 
     def _pause(self, account: str, spec: BrokerSpec) -> float | None:
         """Seconds between two reads; None where pushes suffice or the markets are closed."""
-        open_orders = any(order.mode is TradingMode.LIVE for order in self._journal.unsettled(account))
+        open_orders = any(
+            order.mode is TradingMode.LIVE and order.state is not OrderState.UNKNOWN  # those are looked for one by one
+            for order in self._journal.unsettled(account)
+        )
         if any(stream.carries.orders for stream in spec.streams):
             return SAFETY if open_orders else None
         if open_orders and spec.trading is not None:

@@ -139,6 +139,8 @@ class Updates:
 
     def heard(self, account: str, mode: TradingMode, update: OrderUpdate) -> Order | None:
         """News of an order from any source; one that we never placed is adopted. None where it told nothing new."""
+        if account in self._strays and not self._journal.in_flight(account):
+            self._hear_strays(account)
         instrument = self._named(account, update.brsymbol, update.brexchange)
         order = self._match(account, mode, update, instrument)
         if order is None:
@@ -219,7 +221,7 @@ class Updates:
 
     def _replaced(self, order: Order) -> states.Terms | None:
         terms, until = self._superseded.get(order.id, (None, 0.0))
-        if terms is not None and (until < self._clock.monotonic() or order.state.is_final):
+        if terms is not None and until < self._clock.monotonic():
             del self._superseded[order.id]
             return None
         return terms
@@ -250,6 +252,8 @@ class Updates:
         self._telling.put(told, durable)
 
     def _settled(self, before: Order, after: Order) -> None:
+        if after.state.is_final:
+            self._superseded.pop(after.id, None)
         if after.state not in states.UNSETTLED:
             for future in self._waiters.pop(after.id, ()):
                 if not future.done():
