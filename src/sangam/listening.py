@@ -21,7 +21,8 @@ def listen(host: str, port: int, name: str, *, auto_port: bool = False, shared: 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     last = min(port + _TRIES, 65536) if auto_port and port else port + 1
     for candidate in range(port, last):
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # By its name: asyncio sends small answers at once only on sockets that it knows to be TCP.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             listener.setsockopt(socket.SOL_SOCKET, _OURS_ALONE, 1)
             if shared:

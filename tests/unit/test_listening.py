@@ -1,3 +1,4 @@
+import asyncio
 import socket
 
 import pytest
@@ -49,3 +50,21 @@ def test_a_system_that_cannot_share_ports_says_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delattr(socket, "SO_REUSEPORT", raising=False)
     with pytest.raises(ConfigError, match="One gateway works"):
         hold(listen("127.0.0.1", 0, "WEBSOCKET"))
+
+
+async def test_small_answers_leave_at_once_on_the_plain_loop_too() -> None:
+    """asyncio leaves Nagle's delay on where a listener does not say that it is TCP: 40 ms an answer."""
+    told: asyncio.Queue[int] = asyncio.Queue()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw = writer.get_extra_info("socket")
+        told.put_nowait(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listener = listen("127.0.0.1", 0, "API")
+    server = await asyncio.start_server(accepted, sock=listener)
+    async with server:
+        _, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+        assert await told.get() != 0
+        writer.close()
+        await writer.wait_closed()
