@@ -162,9 +162,10 @@ def test_an_order_whose_answer_is_lost_is_found_and_not_repeated(heard: Heard, m
 def test_an_order_that_nobody_knows_of_stays_in_doubt(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sangam.client.direct_desk.LOOKS", (0.01, 0.05))
     heard.simulator.call(lambda: heard.simulator.simulator.faults.orders.mishap(Mishap.LOST_RESET))
+    price = heard.price()
     for _ in range(2):
         with pytest.raises(InDoubt, match="nobody knows yet") as caught:
-            heard.broker.place_order("SBIN", 1, "BUY", heard.price(), client_order_id="lost-1")
+            heard.broker.place_order("SBIN", 1, "BUY", price, client_order_id="lost-1")
         assert caught.value.order is not None
         assert caught.value.order.state is OrderState.UNKNOWN
         assert taken(heard, caught.value.order) == []  # type: ignore[arg-type]

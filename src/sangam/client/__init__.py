@@ -3,6 +3,7 @@
 from .answers import GttInfo, HoldingInfo, OrderInfo, PositionInfo, Tick, TradeInfo
 from .interface import BrokerInterface
 from .kite import KiteBroker
+from .paper import PaperBroker
 
 __all__ = [
     "BrokerInterface",
@@ -10,6 +11,7 @@ __all__ = [
     "HoldingInfo",
     "KiteBroker",
     "OrderInfo",
+    "PaperBroker",
     "PositionInfo",
     "Tick",
     "TradeInfo",

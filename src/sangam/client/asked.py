@@ -1,6 +1,5 @@
 """The arguments of a strategy program, read once for all brokers. Every fault is an InvalidInput; nothing was sent."""
 
-import uuid
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -53,14 +52,13 @@ def ticket(
     product: str,
     price_type: str | None,
     trigger_price: Price | None,
-    client_order_id: str | None,
+    client_order_id: str,
     tag: str,
     strategy: str,
     validity: str,
     wait_ms: int | None,
 ) -> Ticket:
-    """A placement. Without a price type it is what its prices say: LIMIT, SL, SL-M, or MARKET without any. Without a
-    client order id it gets one of its own."""
+    """A placement. Without a price type it is what its prices say: LIMIT, SL, SL-M, or MARKET without any."""
     limit, trigger = rupees("price", price) or NOTHING, rupees("trigger_price", trigger_price) or NOTHING
     kind = choice("price_type", PriceType, price_type) if price_type else _kind(limit, trigger)
     if kind in (PriceType.LIMIT, PriceType.SL) and not limit:
@@ -81,15 +79,12 @@ def ticket(
         validity=choice("validity", Validity, validity),
         strategy=strategy,
         tag=tag,
-        client_order_id=own_id(client_order_id),
+        client_order_id=known_id(client_order_id),
         wait_ms=wait_ms,
     )
 
 
-def own_id(client_order_id: str | None) -> str:
-    """The caller's, or a new one."""
-    if client_order_id is None:
-        return uuid.uuid4().hex
+def known_id(client_order_id: str) -> str:
     if not client_order_id or len(client_order_id) > MAX_CLIENT_ORDER_ID or not client_order_id.isprintable():
         raise InvalidInput(f"client_order_id must have 1 to {MAX_CLIENT_ORDER_ID} printable characters.")
     return client_order_id

@@ -12,7 +12,6 @@ from sangam.model.clock import Clock
 from sangam.model.enums import PriceType
 from sangam.model.errors import (
     BrokerError,
-    Conflict,
     Denied,
     InDoubt,
     Refused,
@@ -49,7 +48,7 @@ class DirectDesk:
         self._session = session
         self._driver = driver
         self._clock = clock
-        self._placing: dict[str, tuple[Ticket, asyncio.Task[OrderInfo]]] = {}
+        self._placing: dict[str, asyncio.Task[OrderInfo]] = {}
         self._triggers: dict[str, str] = {}
         self._errands: set[asyncio.Task[Any]] = set()
 
@@ -58,20 +57,15 @@ class DirectDesk:
     async def place(self, ticket: Ticket, patience: float) -> OrderInfo:
         """One order per client order id, whoever asks for it how often."""
         id = ticket.client_order_id
-        if (under_way := self._placing.get(id)) is not None:
-            if not _same(under_way[0], ticket):
-                raise _conflict(id, self.orders.find(id))
-            return await asyncio.shield(under_way[1])
-        if (order := self.orders.placed(id)) is not None:
-            if (order.symbol, order.exchange, order.action) != (ticket.symbol, ticket.exchange, ticket.action):
-                raise _conflict(id, order)
-            return await self._outcome(order)
+        if (standing := self.orders.standing(ticket)) is not None:
+            under_way = self._placing.get(id)
+            return await (asyncio.shield(under_way) if under_way is not None else self._outcome(standing))
         instrument = self.orders.listing.lookup(ticket.symbol, ticket.exchange)
         if self._trading.market != "native" and ticket.price_type in (PriceType.MARKET, PriceType.SL_M):
             raise Unsupported(f"{self._spec.title} takes no {ticket.price_type} orders here: give a price.")
         order = self.orders.begin(ticket, self._clock.now_ms())
         task = self.errand(self._send(order, instrument, patience))
-        self._placing[id] = (ticket, task)
+        self._placing[id] = task
         task.add_done_callback(lambda done: self._settled(id, done))
         return await asyncio.shield(task)
 
@@ -245,14 +239,3 @@ class DirectDesk:
             await self.catch_up()
         except BrokerError as error:
             failed(error)
-
-
-def _same(one: Ticket, other: Ticket) -> bool:
-    """But for how long they may wait."""
-    names = [name for name in Ticket.__struct_fields__ if name != "wait_ms"]
-    return all(getattr(one, name) == getattr(other, name) for name in names)
-
-
-def _conflict(client_order_id: str, order: OrderInfo | None) -> Conflict:
-    text = f"client_order_id '{client_order_id}' belongs to another order already. Nothing was sent."
-    return Conflict(text, order=order)

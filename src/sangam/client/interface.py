@@ -5,6 +5,7 @@ Calls block until there is an answer and may come from any thread, callbacks inc
 another client order id), Conflict, OrderNotFound, InvalidInput, Unsupported, BrokerError for what could not be read."""
 
 import logging
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, Self, TypeVar
@@ -87,7 +88,7 @@ class BrokerInterface(ABC):
             product=product,
             price_type=price_type,
             trigger_price=trigger_price,
-            client_order_id=client_order_id,
+            client_order_id=self._new_id() if client_order_id is None else client_order_id,
             tag=tag,
             strategy=strategy,
             validity=validity,
@@ -143,7 +144,8 @@ class BrokerInterface(ABC):
         name = asked.instruments([(symbol, exchange)], exchange)[0]
         leg = asked.gtt_leg(trigger_price, qty, side, price, product, price_type)
         patience = self.order_timeout if timeout is None else timeout
-        return self._place_gtt(name, leg, asked.own_id(client_order_id), patience)
+        own = self._new_id() if client_order_id is None else asked.known_id(client_order_id)
+        return self._place_gtt(name, leg, own, patience)
 
     @abstractmethod
     def cancel_gtt(self, trigger_id: str, *, timeout: float | None = None) -> None: ...
@@ -188,6 +190,10 @@ class BrokerInterface(ABC):
         for name in names:
             self._tick_listeners.pop(name, None)
         self._unsubscribe(names)
+
+    def _new_id(self) -> str:
+        """The client order id of an order whose caller names none."""
+        return uuid.uuid4().hex
 
     # --- carried out by each broker -----------------------------------------------------------------------------------
 

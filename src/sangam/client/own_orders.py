@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from sangam.brokers.contract import Tag
 from sangam.model.enums import Action, OrderStatus, PriceType, Product
-from sangam.model.errors import OrderNotFound
+from sangam.model.errors import Conflict, OrderNotFound
 from sangam.model.order import OrderState, OrderUpdate, Ticket, TradingMode, Validity
 
 from .answers import OrderInfo
@@ -48,12 +48,15 @@ def tag_of(client_order_id: str, tag: Tag) -> str:
 class OwnOrders:
     """`tell` hears of every change, with the name of the event and its number."""
 
-    def __init__(self, account: str, broker: str, tag: Tag, tell: Tell) -> None:
+    def __init__(self, account: str, broker: str, tag: Tag, tell: Tell, mode: TradingMode = TradingMode.LIVE) -> None:
         self.listing = Listing(())
         self._account = account
         self._broker = broker
         self._tag = tag
         self._tell = tell
+        self._mode = mode
+        self._prefix = "P-" if mode is TradingMode.PAPER else "L-"
+        self._tickets: dict[str, Ticket] = {}
         self._orders: dict[str, OrderInfo] = {}
         self._by_order_id: dict[str, str] = {}
         self._by_client: dict[str, str] = {}
@@ -76,12 +79,21 @@ class OwnOrders:
             raise OrderNotFound(f"Order {reference} not found")
         return order
 
-    def placed(self, client_order_id: str) -> OrderInfo | None:
-        """The order of that client order id, from this run of the program or, by its tag, from a former one."""
-        order = self.find(client_order_id) or self._orders.get(self._id(client_order_id))
-        if order is not None and not order.client_order_id:
-            self._by_client[client_order_id] = order.id
-            order = self._orders[order.id] = replace(order, client_order_id=client_order_id)
+    def standing(self, ticket: Ticket) -> OrderInfo | None:
+        """The order that this placement would repeat, from this run of the program or, by its tag, from a former one.
+        Raises Conflict where that is another order."""
+        id = ticket.client_order_id
+        order = self.find(id) or self._orders.get(self._id(id))
+        if order is None:
+            return None
+        if not order.client_order_id:
+            self._by_client[id] = order.id
+            order = self._orders[order.id] = replace(order, client_order_id=id)
+        before = self._tickets.get(id)
+        same = _same(before, ticket) if before is not None else _alike(order, ticket)
+        if not same:
+            text = f"client_order_id '{id}' belongs to another order already. Nothing was sent."
+            raise Conflict(text, order=order)
         return order
 
     # --- what becomes of them -----------------------------------------------------------------------------------------
@@ -93,7 +105,7 @@ class OwnOrders:
             account=self._account,
             user="",
             broker=self._broker,
-            mode=TradingMode.LIVE,
+            mode=self._mode,
             symbol=ticket.symbol,
             exchange=ticket.exchange,
             action=ticket.action,
@@ -111,12 +123,14 @@ class OwnOrders:
         )
         self._orders[order.id] = order
         self._by_client[order.client_order_id] = order.id
+        self._tickets[order.client_order_id] = ticket
         return order
 
     def forget(self, order: OrderInfo) -> None:
         """It was not sent: its client order id is free again."""
         self._orders.pop(order.id, None)
         self._by_client.pop(order.client_order_id, None)
+        self._tickets.pop(order.client_order_id, None)
 
     def accepted(self, id: str, order_id: str, native: Mapping[str, str], now_ms: int) -> OrderInfo:
         """The broker took it into its books; news may have come before this answer."""
@@ -184,11 +198,13 @@ class OwnOrders:
             return None
         ours = self._tagged(update.tag)
         order = OrderInfo(
-            id=f"L-{update.order_id}" if ours in self._orders else ours or f"L-{update.order_id}",
+            id=f"{self._prefix}{update.order_id}"
+            if ours in self._orders
+            else ours or f"{self._prefix}{update.order_id}",
             account=self._account,
             user="",
             broker=self._broker,
-            mode=TradingMode.LIVE,
+            mode=self._mode,
             symbol=instrument.symbol,
             exchange=instrument.exchange,
             action=Action(update.action),
@@ -215,10 +231,20 @@ class OwnOrders:
     def _tagged(self, tag: str) -> str:
         """Our id of an order that the broker echoes this of; empty where it is no tag of ours."""
         size = {"text": LETTERS, "int": DIGITS, "none": 0}[self._tag.kind]
-        return f"L-{tag[:size]}" if size and len(tag) >= size else ""
+        return f"{self._prefix}{tag[:size]}" if size and len(tag) >= size else ""
 
     def _id(self, client_order_id: str) -> str:
-        return f"L-{tag_of(client_order_id, self._tag)}"
+        return f"{self._prefix}{tag_of(client_order_id, self._tag)}"
+
+
+def _same(one: Ticket, other: Ticket) -> bool:
+    """But for how long they may wait."""
+    return replace(one, wait_ms=None) == replace(other, wait_ms=None)
+
+
+def _alike(order: OrderInfo, ticket: Ticket) -> bool:
+    """Terms may have been modified since."""
+    return (order.symbol, order.exchange, order.action) == (ticket.symbol, ticket.exchange, ticket.action)
 
 
 def _merged(order: OrderInfo, update: OrderUpdate) -> OrderInfo:
