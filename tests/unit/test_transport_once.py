@@ -1,6 +1,7 @@
 """The one write of an operation: announced before its first byte, sent once, never called unsent by what follows."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -131,6 +132,26 @@ async def test_a_slow_journal_leaves_no_time_and_nothing_is_sent(house: House) -
     with pytest.raises(NotSent, match="no time left"):
         await driver.run(house.spec, house.session, one(WRITE), sending=Announced(seconds=0.2))
     assert not house.server.heard
+    await driver.close()
+
+
+async def test_what_is_read_first_does_not_make_a_write_late(house: House) -> None:
+    async def slow(heard: Heard, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        await house.server.json(b"{}")(heard, writer)
+
+    def place() -> Operation[None]:
+        with contextlib.suppress(BrokerError):  # it may go on without what it read
+            yield get("/token")
+        yield WRITE
+
+    house.server.answer = slow
+    driver = HttpDriver(SystemClock(), HttpTiming(write=0.2, write_wait=0.1, pause=0.01))
+    sending = Announced()
+    with pytest.raises(NotSent, match="took too long"):
+        await driver.run(house.spec, house.session, place(), sending=sending)
+    assert sending.times == 0
+    assert [heard.method for heard in house.server.heard] == ["GET"]
     await driver.close()
 
 

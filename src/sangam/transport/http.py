@@ -53,7 +53,8 @@ class HttpTiming:
 
 @dataclass(frozen=True)
 class _Caller:
-    """On whose behalf requests are made. `number` ties the calls of an operation together in the log."""
+    """On whose behalf requests are made. `number` ties the calls of an operation together in the log; the write of
+    `once` waits at most `wait` seconds for its slot, and goes out before `starts_by` or not at all."""
 
     spec: BrokerSpec
     session: Session
@@ -61,7 +62,8 @@ class _Caller:
     urgent: bool = False
     warming: bool = False
     once: Once | None = None
-    wait: float | None = None
+    wait: float = 0.0
+    starts_by: float = 0.0
 
 
 @dataclass
@@ -102,9 +104,15 @@ class HttpDriver:
         `urgent` is for cancels and reductions: they go first, use the reserve of the rate limits, and are tried even
         where the broker did not answer others. `sending` is awaited for the operation's one write: a slot of the rate
         limit is taken by then, and no byte has left. `wait` is how many seconds that write may wait for its slot, in
-        place of what is usual; the time for the exchange itself does not become less by it."""
-        once = Once(sending) if sending is not None else None
-        caller = _Caller(spec, session, next(self._numbers), urgent, once=once, wait=wait)
+        place of what is usual; the time for the exchange itself does not become less by it. What is read before the
+        write may not make it late either."""
+        if sending is None:
+            return await self._drive(_Caller(spec, session, next(self._numbers), urgent), operation)
+        usual = self._timing.write_wait
+        wait = usual if wait is None else wait
+        starts_by = self._clock.monotonic() + max(wait, usual)
+        once = Once(sending)
+        caller = _Caller(spec, session, next(self._numbers), urgent, once=once, wait=wait, starts_by=starts_by)
         return await self._drive(caller, operation)
 
     def seed(self, spec: BrokerSpec, account: str, lane: str, sent_ms: Iterable[int]) -> None:
@@ -164,13 +172,16 @@ class HttpDriver:
     async def _call(self, caller: _Caller, request: Request) -> _Outcome:
         """One request, repeated once if that is harmless and may help."""
         once = caller.once if request.effect == "write" else None
-        wait = self._timing.wait(request)
-        ends = self._clock.monotonic() + self._timing.deadline(request)
+        now, wait = self._clock.monotonic(), self._timing.wait(request)
+        ends = now + self._timing.deadline(request)
         if once is not None:
             once.begin()
-            if caller.wait is not None:
-                ends += caller.wait - wait
-                wait = caller.wait
+            wait = min(caller.wait, caller.starts_by - now)
+            ends = caller.starts_by + self._timing.write - self._timing.write_wait
+            if wait < 0:
+                raise NotSent(f"{caller.spec.title}: what had to be read first took too long. Nothing was sent.")
+        elif caller.once is not None and not caller.once.begun:
+            ends = min(ends, caller.starts_by)
         try:
             return await self._attempt(caller, request, ends, wait, once)
         except (Unreachable, Lost) as error:

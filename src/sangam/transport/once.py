@@ -14,16 +14,16 @@ class Once:
 
     def __init__(self, sending: Sending) -> None:
         self._sending = sending
-        self._begun = False
+        self.begun = False
         self._announced = False
         self._error: BrokerError | None = None
 
     def begin(self) -> None:
         """A write is asked for. Raises Unknown where it is the second one: what the first did is then anybody's
         guess."""
-        if self._begun:
+        if self.begun:
             raise Unknown("This operation wants to write twice, which no broker's folder may; the second was not sent.")
-        self._begun = True
+        self.begun = True
 
     async def announce(self) -> None:
         """The next byte may be the first. Only the first attempt is told: a repeated one sent nothing before."""
