@@ -15,7 +15,7 @@ from sangam.model.enums import Action, Exchange, InstrumentType, PriceType, Prod
 from sangam.model.errors import Denied
 from sangam.model.instrument import Instrument
 from sangam.model.order import Change, Order, Ticket, TradingMode, Validity
-from sangam.orders.checks import check, check_change, check_gtt
+from sangam.orders.checks import check, check_change, check_gtt, tickets_of
 
 D = Decimal
 TODAY = date(2026, 1, 5)
@@ -226,3 +226,9 @@ def test_gtts() -> None:
             check_gtt(SBIN, legs)
     with pytest.raises(Denied, match="expired"):
         check_gtt(NIFTY, [leg(product=Product.NRML, quantity=75)], date(2026, 2, 1))
+
+
+def test_the_orders_that_a_gtt_may_release() -> None:
+    legs = [leg(quantity=3), leg(trigger=D(110), price=D(0), price_type=PriceType.MARKET, product=Product.CNC)]
+    found = [(one.symbol, one.quantity, one.price, one.product) for one in tickets_of(SBIN, legs)]
+    assert found == [("SBIN", 3, D("89.95"), Product.CNC), ("SBIN", 1, D(110), Product.CNC)]

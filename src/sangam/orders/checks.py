@@ -113,6 +113,22 @@ def check_gtt(instrument: Instrument, legs: Sequence[GttLeg], today: date | None
         raise Denied(f"An OCO needs its stop-loss trigger below its target: {legs[0].trigger} and {legs[1].trigger}.")
 
 
+def tickets_of(instrument: Instrument, legs: Sequence[GttLeg]) -> list[Ticket]:
+    """The orders that a GTT may release."""
+    return [
+        Ticket(
+            symbol=instrument.symbol,
+            exchange=instrument.exchange,
+            action=leg.action,
+            quantity=leg.quantity,
+            price_type=PriceType.LIMIT,
+            product=leg.product,
+            price=leg.price if leg.price_type is PriceType.LIMIT else leg.trigger,
+        )
+        for leg in legs
+    ]
+
+
 # --- single rules -----------------------------------------------------------------------------------------------------
 
 
