@@ -308,6 +308,36 @@ async def test_a_full_disk_undoes_admissions_and_keeps_facts(room: Room) -> None
     await journal.add([new])
 
 
+async def test_a_number_that_was_told_is_never_given_again(room: Room) -> None:
+    """Even where its event was lost with the process."""
+    await room.place(1)
+    order = await room.place(2)
+    await room.fill_up()
+    for _ in range(50):
+        room.journal.save(order, EventKind.NOTED, lambda seq: news_of(order, seq))
+    told = room.journal.newest
+    await room.writer.close(timeout=0)
+    room.database.close()
+    room.space(True)
+    room.open()
+    assert [news.seq > told for news in room.journal.tell_restarted(news_of)][:2] == [True, True]
+
+
+async def test_news_are_replayed_while_the_disk_is_full(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "_RECENT", 2)
+    order = await room.place(1)
+    await room.fill_up()
+    before = room.journal.newest
+    facts = [room.journal.save(order, EventKind.NOTED, lambda seq: news_of(order, seq)) for _ in range(20)]
+    await wait_for(lambda: room.writer.trouble, what="trouble")
+    numbers = list(range(before + 1, before + 21))
+    assert [news.seq for news in await room.journal.since([ACCOUNT], before)] == numbers
+    room.space(True)
+    await asyncio.gather(*facts)
+    room.journal.save(order, EventKind.NOTED, lambda seq: news_of(order, seq))
+    assert [news.seq for news in await room.journal.since([ACCOUNT], before)] == [*numbers, before + 21]
+
+
 async def test_an_admission_that_was_not_awaited_falls_with_the_next(room: Room) -> None:
     await room.fill_up()
     order = room.order(3)
@@ -320,26 +350,40 @@ async def test_an_admission_that_was_not_awaited_falls_with_the_next(room: Room)
     await room.journal.add([order])
 
 
-async def test_a_connection_lost_at_the_commit_leaves_nothing_of_what_was_refused(room: Room) -> None:
-    """The server may have committed what we called failed: the client may ask again with the same id."""
+def lose_the_answer(room: Room) -> None:
+    """The next commit arrives at the server, its answer does not come back."""
     if room.url.startswith("sqlite"):
         pytest.skip("a file has no connection to lose")
-    cut: list[bool] = [True]
+
+    due = [True]
 
     def lose(connection: Any) -> None:
-        """The commit arrives, its answer does not."""
-        if cut and cut.pop():
-            connection.exec_driver_sql("COMMIT")
-            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
-            with room.database.begin() as other:
-                other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
+        if not due:
+            return
+        due.clear()
+        connection.exec_driver_sql("COMMIT")
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with room.database.begin() as other:
+            other.exec_driver_sql(f"SELECT pg_terminate_backend({pid})")
 
     event.listen(room.database.engine, "commit", lose)
+
+
+async def test_a_connection_lost_at_the_commit_leaves_nothing_of_what_was_refused(room: Room) -> None:
+    """The client may ask again with the same id."""
+    lose_the_answer(room)
     with pytest.raises(StoreError):
         await room.journal.add([room.order(1)])
-    event.remove(room.database.engine, "commit", lose)
     await room.journal.add([room.order(2, client_order_id="client-1")])
     assert list(room.rows()) == ["L-0000000002"]
+
+
+async def test_a_fact_whose_commit_was_not_answered_is_there_once(room: Room) -> None:
+    order = await room.place(1)
+    lose_the_answer(room)
+    await room.save(order, EventKind.FILLED, state=OrderState.COMPLETE)
+    kinds = [entry["kind"] for entry in room.journal.export(ACCOUNT, 0, room.clock.now_ms() + 1)]
+    assert kinds == ["ORDER_PENDING", "ORDER_SENT", "ORDER_FILLED"]
 
 
 # --- acts -------------------------------------------------------------------------------------------------------------

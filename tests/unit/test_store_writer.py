@@ -196,6 +196,19 @@ async def test_a_connection_that_breaks_at_the_commit_leaves_a_doubt_that_is_tol
     assert 2 in house.ids()
 
 
+async def test_a_surprise_while_it_commits_does_not_stop_the_writer(house: House) -> None:
+    def surprise(connection: Connection) -> None:
+        house.before_commit = lambda connection: None
+        raise RuntimeError("a driver's defect")
+
+    for _ in range(2):
+        house.before_commit = surprise
+        await house.writer.put((house.add_once, note(1)), keep=True)
+        await house.writer.put((ADD, note(2 + house.commits)))
+    assert len(house.ids()) == 3
+    assert house.writer.trouble == ""
+
+
 async def test_who_goes_away_cancels_nothing(house: House) -> None:
     futures = [house.writer.put((ADD, note(id))) for id in range(10)]
     for future in futures[::2]:

@@ -191,18 +191,20 @@ class Writer:
     def _finish(self, transaction: Any) -> None:
         try:
             transaction.commit()
-        except DBAPIError as error:
+        except BaseException as error:
             self._undo(transaction)
-            if error.connection_invalidated:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
                 raise InDoubtCommit(str(not_taken(error))) from error
             raise
 
     def _undo(self, transaction: Any) -> None:
+        """Whatever state the connection was left in, the next attempt begins anew."""
         try:
             transaction.rollback()
         except SQLAlchemyError:
             self._forget_connection()
-        if self._connection is not None and self._connection.invalidated:
+        connection = self._connection
+        if connection is not None and (connection.invalidated or connection.in_transaction()):
             self._forget_connection()
 
     def _open(self) -> Connection:
