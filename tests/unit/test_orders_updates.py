@@ -1,12 +1,15 @@
 """Outcomes and news become journalled events that clients hear once (promises 2, 3 and 4)."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.orders_support import ACCOUNT, NOW_MS, MemoryJournal, an_order, an_update
 from tests.support import wait_for
@@ -349,3 +352,52 @@ async def test_never_reached_is_a_rejection_that_says_so() -> None:
     after = bench.updates.rejected(order, "It never reached the broker", NEVER_REACHED)
     assert (after.state, after.code) == (OrderState.REJECTED, NEVER_REACHED)
     await bench.heard("REJECTED")
+
+
+# --- all of it, in any order ------------------------------------------------------------------------------------------
+
+NEWS = (
+    an_update(),
+    an_update(filled_quantity=4, average_price=625.0, timestamp=NOW_MS + 2000),
+    an_update(price=626.0, filled_quantity=4, average_price=625.0, timestamp=NOW_MS + 3000),
+    an_update("complete", price=626.0, filled_quantity=10, average_price=625.6, timestamp=NOW_MS + 4000),
+)
+OUTCOMES: dict[str, Callable[[Updates, Order], object]] = {
+    "accepted": lambda updates, order: updates.accepted(order, Accepted(order_id="1001")),
+    "doubtful": lambda updates, order: updates.doubtful(order, "no reply"),
+    "failed": lambda updates, order: updates.rejected(order, "an answer that news have overtaken", "ORDER_ERROR"),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_outcomes_and_news_in_any_order_count_every_fill_once(data: st.DataObject) -> None:
+    """Promise 4. A reply comes before, amid or after the news; news are repeated, reordered, and some get lost."""
+    heard = [*data.draw(st.lists(st.sampled_from(NEWS), max_size=8)), NEWS[-1]]
+    reply = data.draw(st.sampled_from(list(OUTCOMES)))
+    place = data.draw(st.integers(0, len(heard)) if reply != "failed" else st.integers(1, len(heard)))
+
+    async def play() -> tuple[Order, list[dict[str, Any]]]:
+        order = an_order()
+        bench = Bench(order)
+        for at, update in enumerate([*heard, None]):
+            if at == place:
+                OUTCOMES[reply](bench.updates, order)
+            if update is not None:
+                bench.hear(update)
+        bench.updates.close()
+        now = bench.journal.get(order.id)
+        assert now is not None
+        return now, [json.loads(news.event) for news in bench.told]
+
+    order, events = asyncio.run(play())
+    assert (order.state, order.filled_quantity, order.average_price) == (OrderState.COMPLETE, 10, 625.6)
+    assert order.price == Decimal("626.0")
+    kinds = [event["type"] for event in events]
+    assert kinds.count("ORDER_PLACED") == kinds.count("ORDER_FILLED") == 1
+    assert kinds[-1] == "ORDER_FILLED"
+    fills = [0, *(event["filled_quantity"] for event in events)]
+    assert fills == sorted(fills)
+    filled = [after - before for before, after in itertools.pairwise(fills) if after != before]
+    assert sum(filled) == 10
+    assert len(filled) == sum(kind in ("ORDER_PARTIALLY_FILLED", "ORDER_FILLED") for kind in kinds)
