@@ -13,6 +13,7 @@ from tests.paper_rig import ACCOUNT, CALL, CRUDE, FUTURE, INFY, SBIN, FakeSource
 from tests.support import wait_for
 
 from sangam.model.books import GttLeg, MarginLeg
+from sangam.model.calendar import Calendar
 from sangam.model.clock import ManualClock
 from sangam.model.enums import Action, PriceType, Product
 from sangam.model.errors import InvalidInput, Refused
@@ -54,6 +55,7 @@ class Rig:
             named=lambda account, symbol, exchange: None,
             source=self.source,
             listener=lambda account, update: self.news.append((account, update)),
+            calendar=Calendar(),
             always_open=lambda account: self.round_the_clock,
         )
         self.paper.catch_up()
@@ -529,3 +531,34 @@ async def test_one_book_in_trouble_does_not_hold_up_another(rig: Rig, caplog: py
     assert rig.paper.details(ACCOUNT).positions[0].quantity == 0
     assert "the paper book of ravi was not brought up" in caplog.text
     assert [one.quantity for one in rig.paper.details("ravi-zerodha").positions] == [10]
+
+
+async def test_nobody_is_asked_for_prices_of_a_closed_market(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place(product=CNC)
+    await rig.place(kind=LIMIT, price=Decimal(700), product=CNC)
+    rig.source.streamed.clear()
+    await rig.at(15, 29)
+    assert rig.source.fetches == 1
+    await rig.at(15, 31)
+    await rig.at(20)
+    assert rig.source.fetches == 1
+
+
+async def test_after_the_close_what_is_due_is_still_closed_at_the_last_price_of_the_day(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place()
+    rig.source.streamed.clear()
+    rig.source.asked[SPOT] = rig.source.last(810.0)
+    await rig.at(18)
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [0]
+    assert (await rig.paper.funds(ACCOUNT)).m2m_realised == 100.0
+
+
+async def test_what_only_paper_tells_of_trades(rig: Rig) -> None:
+    await rig.paper.configure("asha", {"charges": True})
+    rig.tell(SBIN, 100.0)
+    await rig.place(quantity=1000, product=CNC, strategy="Momentum")
+    (detail,) = await rig.paper.trade_details(ACCOUNT)
+    assert (detail.strategy, detail.charges) == ("Momentum", 118.74)
+    assert rig.paper.details(ACCOUNT).charges_today == 118.74

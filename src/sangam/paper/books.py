@@ -1,6 +1,7 @@
 """All paper books: found by account, brought up to the hour, stored, watched, told of."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -15,6 +16,8 @@ from .book import PaperBook
 from .config import Config
 from .state import Balance, PaperOrder
 from .watching import PriceSource, Watches
+
+log = logging.getLogger("sangam.paper")
 
 Listener = Callable[[str, OrderUpdate], object]
 
@@ -47,9 +50,12 @@ class Books:
     def start(self) -> None:
         """Catch up, and watch what waits."""
         for book in self._books.values():
-            settle.advance(book, self.clock.now_ms())
-            self.watches.refresh_all(book)
-            self.store(book)
+            try:
+                settle.advance(book, self.clock.now_ms())
+                self.store(book)
+                self.watches.refresh_all(book)
+            except Exception:
+                log.exception("the paper book of %s was not brought up to the hour", book.user)
 
     def all(self) -> list[PaperBook]:
         return list(self._books.values())

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 
+from sangam.model.calendar import Calendar
 from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.prices.last import Last
@@ -21,12 +22,17 @@ STORED_MARKS_SECONDS = 60
 """How often the last prices of positions are stored: they value them, and settle expired ones, after a restart."""
 
 
+CLOSED_SECONDS = 60
+"""How often prices are asked for to close what is due, while its market is closed."""
+
+
 class Cycle:
     """`tick` once a second; what is late is caught up."""
 
-    def __init__(self, books: Books, source: PriceSource) -> None:
+    def __init__(self, books: Books, source: PriceSource, calendar: Calendar) -> None:
         self._books = books
         self._source = source
+        self._calendar = calendar
         self._done: dict[tuple[str, str], int] = {}
 
     async def tick(self) -> None:
@@ -69,7 +75,11 @@ class Cycle:
         for account, instrument in self._books.watches.of(book):
             at = spot(instrument)
             wanted = orders if at in book.open or at in book.armed else marks
-            if wanted and quote.read(self._source.quote(account, instrument), since) is None:
+            if (
+                wanted
+                and self._trades(book, account, instrument)
+                and quote.read(self._source.quote(account, instrument), since) is None
+            ):
                 silent.append((account, instrument))
         if silent:
             for at, found in (await self.prices(silent)).items():
@@ -77,7 +87,9 @@ class Cycle:
 
     async def _close_due(self, book: PaperBook) -> None:
         """Close intraday positions after their hour and those of expired contracts."""
-        if due := [*self._intraday(book), *self._expired(book)]:
+        due = [*self._intraday(book), *self._expired(book)]
+        open_now = any(self._trades(book, one.account, one.instrument) for one in due)
+        if due and (open_now or self._due("closing", book.user, CLOSED_SECONDS)):
             prices = await self.prices([(one.account, one.instrument) for one in due])
             now_ms = self._books.clock.now_ms()
             for position in self._intraday(book):
@@ -86,6 +98,10 @@ class Cycle:
                     settle.square_off(book, position, found, now_ms)
             for position in self._expired(book):
                 settle.settle_expiry(book, position, prices.get(spot(position.instrument)), now_ms)
+
+    def _trades(self, book: PaperBook, account: str, instrument: Instrument) -> bool:
+        now_ms = self._books.clock.now_ms()
+        return book.always_open(account) or self._calendar.is_open(now_ms, instrument.exchange)
 
     def _intraday(self, book: PaperBook) -> list[PaperPosition]:
         now_ms = self._books.clock.now_ms()
@@ -103,8 +119,8 @@ class Cycle:
         found = {at: quote.read(last, since) for at, last in lasts.items()}
         return {at: one for at, one in found.items() if one is not None}
 
-    async def lasts(self, wanted: Sequence[tuple[str, Instrument]]) -> Mapping[Spot, Last]:
-        """What is known of instruments, whatever its age."""
+    async def lasts(self, wanted: Sequence[tuple[str, Instrument]], *, ask: bool = True) -> Mapping[Spot, Last]:
+        """What is known of instruments, whatever its age; what does not stream is asked for, if one may `ask`."""
         found: dict[Spot, Last] = {}
         missing: dict[str, list[Instrument]] = {}
         for account, instrument in wanted:
@@ -113,7 +129,7 @@ class Cycle:
                 missing.setdefault(account, []).append(instrument)
             else:
                 found[spot(instrument)] = last
-        for account, instruments in missing.items():
+        for account, instruments in missing.items() if ask else ():
             try:
                 found.update(await self._source.fetch(account, instruments))
             except SangamError as error:
@@ -121,11 +137,12 @@ class Cycle:
         return found
 
     async def mark(self, book: PaperBook) -> None:
-        """Value what is held at the newest prices."""
+        """Value what is held at the newest prices; a broker is not asked more often than the settings say."""
         held = [(one.account, one.instrument) for one in book.ledger.positions.values() if one.quantity]
         held += [(one.account, one.instrument) for one in book.ledger.holdings.values()]
         if held:
-            for at, last in (await self.lasts(held)).items():
+            ask = self._due("read marks", book.user, max(1, book.config.mtm_update_interval))
+            for at, last in (await self.lasts(held, ask=ask)).items():
                 if price := last_price(last):
                     book.mark(at, exact(price))
 

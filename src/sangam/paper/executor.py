@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
+from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import Clock
 from sangam.model.enums import Exchange, PriceType, Product
 from sangam.model.errors import Refused
@@ -55,13 +56,15 @@ class PaperExecutor:
         named: views.Named,
         source: PriceSource,
         listener: Listener,
+        calendar: Calendar | None = None,
         multiplier: Callable[[Instrument], Decimal] = lambda instrument: Decimal(1),
         always_open: Callable[[str], bool] = lambda account: False,
     ) -> None:
-        """Reads the books. `multiplier` is what one unit gains when the price gains one rupee; `always_open(account)`
-        tells the accounts of simulated markets, which have no square-off."""
+        """Reads the books. Prices are asked for while `calendar` has a market open, always without one. `multiplier` is
+        what one unit gains when the price gains one rupee; `always_open(account)` tells the accounts of simulated
+        markets, which have no square-off."""
         self._books = Books(database, writer, clock, owner, source, listener, multiplier, always_open)
-        self._cycle = Cycle(self._books, source)
+        self._cycle = Cycle(self._books, source, calendar or AlwaysOpen())
         self._clock = clock
         self._named = named
         self._source = source
@@ -231,6 +234,11 @@ class PaperExecutor:
     def details(self, account: str) -> views.Statement:
         """All figures of an account's book, at the prices that were seen last."""
         return views.statement(self._books.of_account(account))
+
+    async def trade_details(self, account: str) -> list[views.TradeDetail]:
+        """Charges and strategies of the account's trades, in their order."""
+        book = self._books.of_account(account)
+        return await _in_turns([one for one in book.trades if one.account == account], views.trade_detail)
 
     async def statement(self, user: str) -> views.Statement:
         """All figures of a user's book, at the newest prices."""

@@ -47,6 +47,8 @@ class HoldingDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradeDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trade's row in the books does not tell."""
+
     trade_id: str
     order_id: str
     charges: float
@@ -71,7 +73,6 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     reset_count: int
     positions: tuple[PositionDetail, ...] = ()
     holdings: tuple[HoldingDetail, ...] = ()
-    trades: tuple[TradeDetail, ...] = ()
     days: tuple[DayResult, ...] = ()
 
 
@@ -93,15 +94,6 @@ def statement(book: PaperBook) -> Statement:
         reset_count=balance.reset_count,
         positions=tuple(_position_detail(position) for position in ledger.positions.values()),
         holdings=tuple(_holding_detail(holding) for holding in ledger.holdings.values()),
-        trades=tuple(
-            TradeDetail(
-                trade_id=trade.trade_id,
-                order_id=trade.order_id,
-                charges=_money(trade.charges),
-                strategy=trade.strategy,
-            )
-            for trade in book.trades
-        ),
         days=tuple(book.days[day] for day in sorted(book.days)),
     )
 
@@ -151,6 +143,10 @@ def trade(one: PaperTrade) -> Trade:
         price=float(one.price),
         timestamp=one.timestamp,
     )
+
+
+def trade_detail(one: PaperTrade) -> TradeDetail:
+    return TradeDetail(trade_id=one.trade_id, order_id=one.order_id, charges=_money(one.charges), strategy=one.strategy)
 
 
 def position(one: PaperPosition, account: str, named: Named) -> Position:
