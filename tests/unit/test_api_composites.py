@@ -8,7 +8,7 @@ from tests.served import Served
 from sangam.model.books import Position
 from sangam.model.enums import Product
 from sangam.model.errors import InDoubt, Rejected, Unknown
-from sangam.model.order import OrderState
+from sangam.model.order import OrderState, TradingMode
 
 SBIN = {"symbol": "SBIN", "exchange": "NSE", "action": "BUY", "quantity": "5"}
 FUTURE = {"symbol": "NIFTY25AUG26FUT", "exchange": "NFO", "action": "SELL", "quantity": 65, "product": "NRML"}
@@ -127,12 +127,12 @@ async def test_cancel_all(served: Served) -> None:
 
 async def test_close_position(served: Served) -> None:
     told = (await served.order("closeposition")).json()
-    assert (told["message"], told["closed_positions"]) == ("No open positions to close", [])
+    assert (told["message"], told["closed_positions"]) == ("No Open Positions Found", [])
     hold(served, 5)
     told = (await served.order("closeposition", strategy="x")).json()
     assert told == {
         "status": "success",
-        "message": "Closed 1 positions",
+        "message": "All Open Positions Squared Off",
         "closed_positions": [
             {"symbol": "SBIN", "exchange": "NSE", "product": "MIS", "status": "success", "orderid": "260803000001"}
         ],
@@ -143,9 +143,29 @@ async def test_close_position(served: Served) -> None:
     told = (await served.order("closeposition")).json()
     assert told["message"] == "Closed 0 positions. Failed to close 1 positions."
     assert told["failed_closures"][0]["reason"] == "no"
+    served.desk.mode = TradingMode.PAPER
+    served.desk.faults.clear()
+    assert (await served.order("closeposition")).json()["message"] == "Closed 1 positions"
+    served.desk.positions_held.clear()
+    assert (await served.order("closeposition")).json()["message"] == "No open positions to close"
 
 
 async def test_an_unreadable_position_book_is_not_flat(served: Served) -> None:
     served.desk.faults["positions"] = Unknown("no answer")
     reply = await served.order("closeposition")
     assert (reply.status_code, reply.json()["status"], reply.json()["error_code"]) == (504, "error", "NETWORK_ERROR")
+
+
+@pytest.mark.parametrize("held", [5, -5])
+async def test_a_position_is_converted_on_its_own_side(served: Served, held: int) -> None:
+    hold(served, held)
+    body = {"symbol": "SBIN", "exchange": "NSE", "product": "MIS", "to_product": "CNC", "quantity": "3"}
+    told = (await served.order("positions/convert", **body)).json()
+    quantity = 3 if held > 0 else -3
+    assert told == {"status": "success", "quantity": quantity, "product": "CNC", "mode": "live"}
+    assert served.desk.asked[-1][2:] == ("MIS", "CNC", quantity)
+    for wrong in ({"quantity": 6}, {"to_product": "MIS"}, {"product": "NRML"}, {"symbol": "NOPE"}):
+        assert (await served.order("positions/convert", **{**body, **wrong})).status_code == 400
+    served.desk.faults["convert"] = Unknown("reset")
+    reply = await served.order("positions/convert", **body)
+    assert (reply.status_code, reply.json()["error_code"]) == (504, "OUTCOME_UNKNOWN")

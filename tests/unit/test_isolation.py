@@ -65,6 +65,7 @@ WRITES: dict[str, dict[str, Any]] = {
     "cancelorder": {"orderid": "1"},
     "cancelallorder": {},
     "closeposition": {},
+    "positions/convert": {**SBIN, "product": "MIS", "to_product": "CNC", "quantity": 1},
     "basketorder": {"orders": [ORDER]},
     "splitorder": {**ORDER, "splitsize": 1},
     "optionsorder": {**NIFTY, **LEG},

@@ -6,13 +6,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from sangam.model.order import Order
+from sangam.model.order import Order, TradingMode
 from sangam.orders.composites import Composites
 from sangam.orders.ports import Desk
 
 from .gate import Gate
 from .order_replies import order_id
-from .order_requests import Basket, Idempotent, SplitOrder, Strategic
+from .order_requests import Basket, Conversion, Idempotent, SplitOrder, Strategic
 from .ordering import answer, client_id, echo, leg_row, ordering, slice_rows
 
 
@@ -91,8 +91,20 @@ def make_router(gate: Gate, desk: Desk, composites: Composites) -> APIRouter:
         failed = [_reasoned(row) for row in rows if row["status"] == "error"]
         closed = [row for row in rows if row["status"] == "success"]
         return answer(
-            caller, message=_closed(len(closed), len(failed)), closed_positions=closed, failed_closures=failed
+            caller,
+            message=_closed(len(closed), len(failed), caller.mode),
+            closed_positions=closed,
+            failed_closures=failed,
         )
+
+    @router.post("/positions/convert", summary="Move a position to another product")
+    async def convert(wanted: Conversion, request: Request) -> Response:
+        """Its side is the position's."""
+        caller = gate.caller(desk, wanted, request, write=True, paced="orders")
+        with ordering(caller, write=True):
+            instrument = desk.instrument(caller, wanted.symbol, wanted.exchange)
+            quantity = await composites.convert(caller, instrument, wanted.product, wanted.to_product, wanted.quantity)
+        return answer(caller, quantity=quantity, product=wanted.to_product)
 
     return router
 
@@ -102,7 +114,10 @@ def _reasoned(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "status"} | {"reason": row["message"]}
 
 
-def _closed(closed: int, failed: int) -> str:
+def _closed(closed: int, failed: int, mode: TradingMode) -> str:
+    """In the words of the known API, which has others live than on paper."""
     if failed:
         return f"Closed {closed} positions. Failed to close {failed} positions."
+    if mode is TradingMode.LIVE:
+        return "All Open Positions Squared Off" if closed else "No Open Positions Found"
     return f"Closed {closed} positions" if closed else "No open positions to close"

@@ -191,6 +191,14 @@ class OpenPosition(Strategic):
     product: Product
 
 
+class Conversion(Keyed):
+    symbol: Symbol
+    exchange: Exchange
+    product: Product = Field(description="What the position is in")
+    to_product: Product
+    quantity: Quantity = Field(description="How much of it, in units")
+
+
 class MarginPosition(Body):
     symbol: Symbol
     exchange: Exchange
@@ -210,7 +218,7 @@ class Switch(Keyed):
     mode: bool = Field(description="true: orders go to paper")
 
 
-class GttTerms(Idempotent):
+class GttTerms(Strategic):
     trigger_type: Annotated[Literal["SINGLE", "OCO"], BeforeValidator(lambda value: str(value).upper())]
     exchange: Exchange
     symbol: Symbol
@@ -227,7 +235,7 @@ class GttTerms(Idempotent):
     target: MaybePrice = NOTHING
 
 
-class PlaceGtt(GttTerms):
+class PlaceGtt(GttTerms, Idempotent):
     expires_at: Literal[""] | None = Field(default=None, description="Brokers keep triggers for a year; leave it out")
 
 

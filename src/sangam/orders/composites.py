@@ -15,7 +15,7 @@ import msgspec
 
 from sangam.model.books import Position
 from sangam.model.enums import Action, PriceType, Product
-from sangam.model.errors import BrokerError, OrderNotFound
+from sangam.model.errors import BrokerError, InvalidInput, OrderNotFound
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, Ticket
 
@@ -158,6 +158,21 @@ class Composites:
                 Closing(instrument, position.product, _outcome(told))
                 for (instrument, position, _), told in zip(closings, outcomes, strict=True)
             ]
+
+    async def convert(self, caller: Caller, instrument: Instrument, old: Product, new: Product, quantity: int) -> int:
+        """Moves units of a position to another product; the side is the position's, and so is the returned quantity's
+        sign. Raises InvalidInput where the position is smaller."""
+        if old is new:
+            raise InvalidInput("product and to_product are the same.")
+        async with self._turn(caller):
+            with reading():
+                positions = await self._desk.positions(caller)
+            held = sum(row.quantity for one, row in positions if one == instrument and row.product is old)
+            if abs(held) < quantity:
+                raise InvalidInput(f"The position in {old} is {held}: {quantity} cannot be converted.")
+            signed = quantity if held > 0 else -quantity
+            await self._desk.convert(caller, instrument, old, new, signed)
+            return signed
 
     async def buys_first(self, caller: Caller, tickets: Sequence[Ticket], group: str) -> list[Outcome]:
         """Outcomes in the order of the tickets."""
