@@ -12,7 +12,7 @@ from sangam.brokers.contract import BooksChanged, BrokerSpec, Session
 from sangam.model.calendar import Calendar
 from sangam.model.clock import IST, ManualClock
 from sangam.model.order import Order, OrderState, OrderUpdate, TradingMode
-from sangam.orders.poller import IDLE, SAFETY, Poller
+from sangam.orders.poller import IDLE, OVERDUE, SAFETY, Poller
 
 MONDAY = datetime(2026, 8, 3, 10, 0, tzinfo=IST)
 SUNDAY = datetime(2026, 8, 2, 10, 0, tzinfo=IST)
@@ -26,6 +26,7 @@ class Readings:
         self.refused: set[str] = set()
         self.checked: list[str] = []
         self.sought: set[str] = set()
+        self.lost = False
         self.news: list[tuple[str, TradingMode, OrderUpdate]] = []
 
     def check(self, account: str) -> None:
@@ -33,6 +34,9 @@ class Readings:
 
     def seek_late(self, account: str) -> None:
         self.sought.add(account)
+
+    def overdue(self, account: str, seconds: float) -> bool:
+        return self.lost and seconds == OVERDUE
 
     def heard(self, account: str, mode: TradingMode, update: OrderUpdate) -> None:
         self.news.append((account, mode, update))
@@ -103,6 +107,16 @@ def test_reads_by_pushes_orders_and_hours(orders: tuple[Order, ...], options: di
     bench.login()
     bench.poller.look()
     assert bench.reads_in(120) == expected
+
+
+def test_a_push_that_does_not_come_is_read() -> None:
+    bench = Bench(OPEN, pushes=True)
+    bench.login()
+    bench.poller.look()
+    bench.readings.lost = True
+    assert bench.reads_in(20) == 20 / 5
+    bench.readings.lost = False
+    assert bench.reads_in(20) == 0
 
 
 def test_a_broker_without_trading_and_a_refused_session_are_left_alone() -> None:

@@ -141,6 +141,38 @@ async def test_a_change_to_a_stop_waits_for_its_trigger() -> None:
     assert bench.updates.modified(stop).state is OrderState.TRIGGER_PENDING
 
 
+async def test_what_the_broker_should_have_told_is_missed() -> None:
+    order = an_order()
+    bench = Bench(order)
+    placed = bench.updates.accepted(order, Accepted(order_id="1001"))
+    assert not bench.updates.overdue(ACCOUNT, 3.0)
+    bench.clock.advance(3)
+    assert bench.updates.overdue(ACCOUNT, 3.0)
+    assert not bench.updates.overdue("other", 3.0)
+    bench.hear(an_update())
+    assert not bench.updates.overdue(ACCOUNT, 3.0)
+    for write in (
+        lambda: bench.updates.modified(replace(placed, price=Decimal("630"))),
+        lambda: bench.updates.expect(placed),
+    ):
+        write()
+        bench.clock.advance(3)
+        assert bench.updates.overdue(ACCOUNT, 3.0)
+        bench.hear(an_update(filled_quantity=1, price=630.0))
+        assert not bench.updates.overdue(ACCOUNT, 3.0)
+
+
+@pytest.mark.parametrize("mode", TradingMode)
+async def test_nothing_is_missed_that_was_told_before_the_reply_or_on_paper(mode: TradingMode) -> None:
+    order = an_order(mode=mode)
+    bench = Bench(order)
+    if mode is LIVE:
+        bench.hear(an_update())
+    bench.updates.accepted(order, Accepted(order_id="1001"))
+    bench.clock.advance(60)
+    assert not bench.updates.overdue(ACCOUNT, 3.0)
+
+
 # --- matching ---------------------------------------------------------------------------------------------------------
 
 

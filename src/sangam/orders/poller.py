@@ -18,6 +18,8 @@ log = logging.getLogger("sangam.orders")
 TICK = 0.5
 IDLE = 30.0
 """Seconds between two reads of a broker without pushes while no order is open: others may be placed elsewhere."""
+OVERDUE = 3.0
+"""Seconds after which a push that did not come is taken for lost."""
 SAFETY = 60.0
 """Seconds between two reads beside a stream that tells of orders, while some are open."""
 
@@ -98,10 +100,11 @@ class Poller:
             order.mode is TradingMode.LIVE and order.state is not OrderState.UNKNOWN  # those are looked for one by one
             for order in self._journal.unsettled(account)
         )
-        if any(stream.carries.orders for stream in spec.streams):
-            return SAFETY if open_orders else None
-        if open_orders and spec.trading is not None:
+        pushed = any(stream.carries.orders for stream in spec.streams)
+        if spec.trading is not None and (self._updates.overdue(account, OVERDUE) or (open_orders and not pushed)):
             return spec.trading.polls
+        if pushed:
+            return SAFETY if open_orders else None
         calendar = AlwaysOpen() if spec.simulated else self._calendar
         now = self._clock.now_ms()
         return IDLE if any(calendar.is_open(now, exchange) for exchange in spec.exchanges) else None

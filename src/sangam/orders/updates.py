@@ -54,6 +54,7 @@ class Updates:
         self._waiters: dict[str, list[asyncio.Future[Order]]] = {}
         self._superseded: dict[str, tuple[states.Terms, float]] = {}
         self._strays: dict[str, list[tuple[TradingMode, OrderUpdate]]] = defaultdict(list)
+        self._expected: dict[str, tuple[str, float]] = {}
         self._doubtful: Callable[[Order], object] = lambda order: None
 
     def on_doubt(self, listener: Callable[[Order], object]) -> None:
@@ -69,6 +70,8 @@ class Updates:
     def accepted(self, order: Order, told: Accepted) -> Order:
         """The executor took it: open, unless news were faster."""
         now = self._now(order)
+        if now.state in states.UNSETTLED:
+            self.expect(now)
         return self._turn(now, states.accept(now, told.order_id, told.native))
 
     def rejected(self, order: Order, reason: str, code: str) -> Order:
@@ -111,6 +114,7 @@ class Updates:
             order_id=order.order_id or now.order_id,
             native={**now.native, **order.native},
         )
+        self.expect(now)
         if after.state is OrderState.OPEN and states.became_stop(now, after):
             after = replace(after, state=OrderState.TRIGGER_PENDING)
         return self._turn(now, after)
@@ -146,6 +150,7 @@ class Updates:
         if order is None:
             return self._adopt(account, mode, update, instrument)
         before = order
+        self._expected.pop(order.id, None)
         if order.foreign and instrument is not None and order.symbol != instrument.symbol:
             # It was adopted in the broker's words, before the master was loaded.
             order = replace(order, symbol=instrument.symbol, exchange=instrument.exchange)
@@ -169,6 +174,16 @@ class Updates:
             waiting.remove(done)
             if not waiting:
                 del self._waiters[id]
+
+    def expect(self, order: Order) -> None:
+        """The broker took a write: it will tell what came of it."""
+        if order.mode is TradingMode.LIVE:
+            self._expected[order.id] = order.account, self._clock.monotonic()
+
+    def overdue(self, account: str, seconds: float) -> bool:
+        """Whether the broker has told nothing for so long that it should have told."""
+        since = self._clock.monotonic() - seconds
+        return any(whose == account and at <= since for whose, at in self._expected.values())
 
     # --- whose news ---------------------------------------------------------------------------------------------------
 
@@ -254,6 +269,7 @@ class Updates:
     def _settled(self, before: Order, after: Order) -> None:
         if after.state.is_final:
             self._superseded.pop(after.id, None)
+            self._expected.pop(after.id, None)
         if after.state not in states.UNSETTLED:
             for future in self._waiters.pop(after.id, ()):
                 if not future.done():
