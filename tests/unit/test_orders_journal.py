@@ -20,7 +20,7 @@ from sangam.orders import journal as journal_module
 from sangam.orders.journal import Act, ActKind, ActState, EventKind, Journal
 from sangam.orders.standing import Standing
 from sangam.store.journal import open_journal_database
-from sangam.store.journal_tables import order_events, orders
+from sangam.store.journal_tables import order_acts, order_events, orders
 from sangam.store.writer import RowRefused, Writer
 
 MORNING = datetime(2026, 11, 20, 9, 15, tzinfo=IST)
@@ -235,6 +235,18 @@ async def test_a_restart_denies_what_was_pending_and_doubts_what_was_sent(room: 
     replayed = await journal.since([ACCOUNT], before)
     assert replayed[:2] == told
     assert len(replayed) == 3
+
+
+async def test_a_damaged_row_keeps_no_other_from_being_served(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    damaged, order = await room.place(1), await room.save(await room.place(2), EventKind.PLACED, state=OrderState.OPEN)
+    await room.journal.add_act(new_act(1))
+    for table in (orders.update().where(orders.c.id == damaged.id), order_acts.update()):
+        await room.writer.put((table, {"body": '{"id": null}'}))
+    journal = await room.again()
+    assert journal.of(ACCOUNT) == [order]
+    assert journal.act_by_client(ACCOUNT, "gtt-1") is None
+    assert damaged.id in caplog.text
+    assert "A1" in caplog.text
 
 
 async def test_numbers_rise_across_restarts(room: Room) -> None:

@@ -6,10 +6,9 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping
 
 from sangam.model.errors import StoreError
-from sangam.store.journal_rows import Known, Rows, Statements
+from sangam.store.journal_rows import Known, Rows, Statements, decoded
 from sangam.store.writer import Statement, Writer
 
 from .standing import SendTimes
@@ -73,7 +72,9 @@ class Acts:
         """Read what still matters; returns what the restart makes of what was under way."""
         changed: list[Statement] = []
         for row in rows.standing_acts(tuple(_AFTER_RESTART), since_ms):
-            act = _act(row)
+            act = decoded(row, Act)
+            if act is None:
+                continue
             if row["sent_at"]:
                 self._sent_at[act.id] = row["sent_at"]
                 self._times.add(act.account, row["sent_at"])
@@ -87,7 +88,7 @@ class Acts:
         act = self._acts.get(self._clients.get((account, client_order_id), ""))
         if act is None and (account, client_order_id) in self._known:
             row = rows.act_of_client(account, client_order_id)
-            act = _act(row) if row is not None else None
+            act = decoded(row, Act) if row is not None else None
         return act
 
     def add(self, act: Act, now_ms: int) -> asyncio.Future[None]:
@@ -165,7 +166,3 @@ def refused(text: str) -> asyncio.Future[None]:
 
 def _failed(future: asyncio.Future[None]) -> bool:
     return not future.cancelled() and future.exception() is not None
-
-
-def _act(row: RowMapping) -> Act:
-    return msgspec.json.decode(row["body"], type=Act)

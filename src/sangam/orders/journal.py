@@ -17,7 +17,7 @@ from sangam.instruments.daily import day_began
 from sangam.model.clock import Clock
 from sangam.model.order import Order, OrderNews, OrderState
 from sangam.store.database import Database
-from sangam.store.journal_rows import Known, Rows, Statements
+from sangam.store.journal_rows import Known, Rows, Statements, decoded
 from sangam.store.writer import InDoubtCommit, Statement, Writer, joined
 
 from .acts import Act, ActKind, Acts, ActState, refused
@@ -102,7 +102,9 @@ class Journal:
     def _restore(self, database: Database, now: int) -> None:
         changed = self._acts.restore(self._rows, self._day, now)
         for row in self._rows.standing_orders(_FINAL, self._day):
-            order = msgspec.json.decode(row["body"], type=Order)
+            order = decoded(row, Order)
+            if order is None:
+                continue
             if order.sent_at:
                 self._times.add(order.account, order.sent_at)
             if after := _AFTER_RESTART.get(order.state):
@@ -140,7 +142,7 @@ class Journal:
         order = self._standing.by_client(account, client_order_id)
         if order is None and (account, client_order_id) in self._known:
             row = self._rows.order_of_client(account, client_order_id)
-            order = msgspec.json.decode(row["body"], type=Order) if row is not None else None
+            order = decoded(row, Order) if row is not None else None
         return order
 
     def by_order_id(self, account: str, order_id: str) -> Order | None:

@@ -1,15 +1,21 @@
-"""How the journal's rows are written and read; what stands in their `body` is not looked at here."""
+"""How the journal's rows are written and read."""
 
+import logging
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import Executable, RowMapping, Select, Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import Database
 from .journal_tables import order_acts, order_events, orders
+
+log = logging.getLogger("sangam.store")
+
+T = TypeVar("T")
 
 _PAGE = 1000
 
@@ -105,6 +111,15 @@ class Rows:
     def _all(self, asked: Select[Any]) -> list[RowMapping]:
         with self._database.begin() as connection:
             return list(connection.execute(asked).mappings())
+
+
+def decoded(row: RowMapping, kind: type[T]) -> T | None:
+    """What a row's body holds. None where it is damaged, and that is logged: the others must be served all the same."""
+    try:
+        return msgspec.json.decode(row["body"], type=kind)
+    except msgspec.MsgspecError as error:
+        log.error("the journal's row %s cannot be read, and is left out: %s", row["id"], error)
+        return None
 
 
 class Known:
