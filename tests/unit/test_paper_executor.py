@@ -562,3 +562,31 @@ async def test_what_only_paper_tells_of_trades(rig: Rig) -> None:
     (detail,) = await rig.paper.trade_details(ACCOUNT)
     assert (detail.strategy, detail.charges) == ("Momentum", 118.74)
     assert rig.paper.details(ACCOUNT).charges_today == 118.74
+
+
+async def test_a_book_outlives_the_account_that_it_was_filled_through(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place(account=OTHER)
+    await rig.place(INFY, kind=LIMIT, price=Decimal(1), account=OTHER)
+    gone, quote = rig.source.watch, rig.source.quote
+
+    def known(account: str) -> None:
+        if account == OTHER:
+            raise InvalidInput(f"No account '{account}'.")
+
+    def watch(account: str, of: Instrument) -> Any:
+        known(account)
+        return gone(account, of)
+
+    def ask(account: str, of: Instrument) -> Any:
+        known(account)
+        return quote(account, of)
+
+    rig.source.watch, rig.source.quote = watch, ask  # type: ignore[method-assign]
+    rig.clock.advance(60)
+    await rig.restart()
+    await rig.paper.tick()
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [10]
+    order = await rig.place(action=SELL)
+    assert order.account == ACCOUNT
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [0]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from sangam.model.clock import Clock
+from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.model.order import OrderUpdate
 from sangam.store.database import Database
@@ -100,7 +101,16 @@ class Books:
         if stored.cancelled() or stored.exception() is not None:
             return
         for order in news:
-            self._listener(order.account, views.update(order))
+            try:
+                self._listener(order.account, views.update(order))
+            except SangamError as error:
+                log.info("nobody hears of paper order %s: %s", order.id, error)  # its account is gone
 
     def _make(self, user: str, config: Config, balance: Balance) -> PaperBook:
-        return PaperBook(user, config, balance, self._multiplier, self._always_open)
+        return PaperBook(user, config, balance, self._multiplier, self._knows_no_hours)
+
+    def _knows_no_hours(self, account: str) -> bool:
+        try:
+            return self._always_open(account)
+        except SangamError:
+            return False  # an account that is gone

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from sangam.model.calendar import Calendar
-from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.prices.last import Last
 
@@ -130,10 +129,7 @@ class Cycle:
             else:
                 found[spot(instrument)] = last
         for account, instruments in missing.items() if ask else ():
-            try:
-                found.update(await self._source.fetch(account, instruments))
-            except SangamError as error:
-                log.info("no prices from %s: %s", account, error)
+            found.update(await self._source.fetch(account, instruments))
         return found
 
     async def mark(self, book: PaperBook) -> None:

@@ -26,7 +26,7 @@ from .config import Config, changed
 from .cycle import Cycle
 from .quote import Quote
 from .state import PaperOrder
-from .watching import PriceSource, needed
+from .watching import Lenient, PriceSource, needed
 
 AT_ONCE = 200
 """Rows that are made before others have a turn: under a millisecond's work."""
@@ -63,6 +63,7 @@ class PaperExecutor:
         """Reads the books. Prices are asked for while `calendar` has a market open, always without one. `multiplier` is
         what one unit gains when the price gains one rupee; `always_open(account)` tells the accounts of simulated
         markets, which have no square-off."""
+        source = Lenient(source)
         self._books = Books(database, writer, clock, owner, source, listener, multiplier, always_open)
         self._cycle = Cycle(self._books, source, calendar or AlwaysOpen())
         self._clock = clock

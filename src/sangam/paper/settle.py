@@ -52,9 +52,10 @@ def advance(book: PaperBook, now_ms: int) -> None:
         _deliver(book, today)
     if balance.session < session:
         _new_session(book, session, now_ms)
-    for armed in list(book.gtts.values()):
-        if armed.status == gtt.ACTIVE and armed.expires_at <= now_ms:
-            gtt.end(book, armed, "expired", "It waited for a year", now_ms)
+    for armed in list(book.armed.values()):
+        for one in list(armed.values()):
+            if one.expires_at <= now_ms:
+                gtt.end(book, one, "expired", "It waited for a year", now_ms)
 
 
 def _deliver(book: PaperBook, today: str) -> None:

@@ -1,14 +1,18 @@
 """Which instruments a paper book needs prices of, and where they come from."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.model.market import Fields
 from sangam.prices.last import Last
 
 from .book import PaperBook, Spot, spot
 from .state import PaperGtt, PaperHolding, PaperOrder, PaperPosition
+
+log = logging.getLogger("sangam.paper")
 
 
 class PriceSource(Protocol):
@@ -26,6 +30,34 @@ class PriceSource(Protocol):
     async def fetch(self, account: str, instruments: Sequence[Instrument]) -> Mapping[Spot, Last]:
         """Asked of the broker; what he does not know is missing. Raises BrokerError."""
         ...
+
+
+class Lenient:
+    """A source for which an account that is gone, or a broker that does not answer, just has no prices: a book outlives
+    the accounts that it was filled through."""
+
+    def __init__(self, source: PriceSource) -> None:
+        self._source = source
+
+    def watch(self, account: str, instrument: Instrument) -> Callable[[], None]:
+        try:
+            return self._source.watch(account, instrument)
+        except SangamError as error:
+            log.info("%s is not streamed for paper: %s", instrument.symbol, error)
+            return lambda: None
+
+    def quote(self, account: str, instrument: Instrument) -> Last | None:
+        try:
+            return self._source.quote(account, instrument)
+        except SangamError:
+            return None
+
+    async def fetch(self, account: str, instruments: Sequence[Instrument]) -> Mapping[Spot, Last]:
+        try:
+            return await self._source.fetch(account, instruments)
+        except SangamError as error:
+            log.info("no prices from %s: %s", account, error)
+            return {}
 
 
 class Watches:
