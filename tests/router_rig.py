@@ -18,7 +18,7 @@ from sangam.model.instrument import Instrument
 from sangam.model.order import Accepted, Change, Order, OrderNews, OrderState, OrderUpdate, Ticket, TradingMode
 from sangam.model.rules import Rules
 from sangam.orders.journal import Journal
-from sangam.orders.ports import Caller, Sending
+from sangam.orders.ports import Caller, Executor, Sending
 from sangam.orders.router import Router
 from sangam.orders.timing import RouterTiming
 from sangam.orders.updates import Updates
@@ -106,9 +106,10 @@ class ScriptedExecutor:
 
 
 class House:
-    """One account, two executors. `rules`, `trading`, `last` and `gate` may be set by a test."""
+    """One account, two executors. `rules`, `trading`, `last` and `gate` may be set by a test, and the live executor be
+    a real one."""
 
-    def __init__(self, home: Path, timing: RouterTiming = QUICK) -> None:
+    def __init__(self, home: Path, timing: RouterTiming = QUICK, live: Executor | None = None) -> None:
         self.clock = SystemClock()
         self.database = open_journal_database(home, database_url(home))
         self.writer = Writer(self.database)
@@ -129,7 +130,7 @@ class House:
         self.gate.set()
         self.live = ScriptedExecutor(TradingMode.LIVE)
         self.paper = ScriptedExecutor(TradingMode.PAPER)
-        executors: Any = {TradingMode.LIVE: self.live, TradingMode.PAPER: self.paper}
+        executors: Any = {TradingMode.LIVE: live or self.live, TradingMode.PAPER: self.paper}
         self.router = Router(
             self.journal,
             self.updates,
