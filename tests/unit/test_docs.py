@@ -58,6 +58,7 @@ from sangam.orders.actions import MAX_ORDERS, SCOPES
 from sangam.orders.asked import MAX_WAIT_MS, Asked, ticket, trigger_legs
 from sangam.orders.events import order_news
 from sangam.orders.journal import EventKind
+from sangam.orders.states import NEVER_REACHED
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.store.home import RunInfo
@@ -319,7 +320,9 @@ def test_order_events_and_their_codes_are_documented() -> None:
     assert told == set(EventKind) - of_the_audit
     codes = names_in_tables(section("docs/websocket.md", "When an order action fails"))
     house = {error.code for error in vars(errors).values() if hasattr(error, "code")}
-    assert codes == (house | set(ErrorCode) | {"INSUFFICIENT_PERMISSION", "SERVER_ERROR"}) - NOT_OF_ORDERS
+    assert (
+        codes == (house | set(ErrorCode) | {"INSUFFICIENT_PERMISSION", "SERVER_ERROR", NEVER_REACHED}) - NOT_OF_ORDERS
+    )
 
 
 def test_order_requests_and_rows_of_the_page_are_as_they_are() -> None:
