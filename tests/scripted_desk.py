@@ -170,4 +170,4 @@ class ScriptedDesk:
         self.mode = TradingMode.PAPER if on else TradingMode.LIVE
 
     def paper(self, caller: Caller) -> Mapping[str, Any]:
-        return {"total_realized_pnl": 5.5, "last_reset": "2026-08-01 00:00:00", "reset_count": 1}
+        return {"total_realized_pnl": 5.5, "last_reset": 1_785_522_600_000, "reset_count": 1}

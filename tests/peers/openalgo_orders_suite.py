@@ -495,7 +495,9 @@ def check_analyze_round_trip() -> None:
     finally:
         told = client.analyzertoggle(False)
     assert told["data"]["message"] == "Analyzer mode switched to live", told
-    assert list(client.analyzerstatus()["data"]) == ["mode", "analyze_mode", "total_logs"]
+    data = client.analyzerstatus()["data"]
+    assert list(data) == ["mode", "analyze_mode", "total_logs", "orders"]
+    assert (data["mode"], data["analyze_mode"], data["orders"]) == ("live", False, SETTINGS["mode"])
     after = {row["orderid"] for row in good(client.orderbook(), "data")["data"]["orders"]}
     if SETTINGS["mode"] == "live":
         assert after == live

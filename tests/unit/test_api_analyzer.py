@@ -8,12 +8,16 @@ from sangam.model.errors import Unknown
 
 async def test_the_switch_and_what_it_says(served: Served) -> None:
     told = (await served.order("analyzer")).json()
-    assert told == {"status": "success", "data": {"mode": "live", "analyze_mode": False, "total_logs": 0}}
+    assert told == {
+        "status": "success",
+        "data": {"mode": "live", "analyze_mode": False, "total_logs": 0, "orders": "live"},
+    }
     told = (await served.order("analyzer/toggle", mode=True)).json()
     assert told["data"] == {
         "mode": "analyze",
         "analyze_mode": True,
         "total_logs": 0,
+        "orders": "analyze",
         "message": "Analyzer mode switched to analyze",
     }
     await served.order("placeorder", symbol="SBIN", exchange="NSE", action="BUY", quantity=1)

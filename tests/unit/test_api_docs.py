@@ -79,7 +79,7 @@ async def test_the_examples_have_the_real_keys(served: Served) -> None:
     gtt = order | {"product": "CNC", "price": 5, "trigger_type": "SINGLE", "triggerprice_sl": 5}
     served.key, _ = served.house.accounts.keys.create("asha", [Scope.DATA, Scope.ORDERS_READ, Scope.ORDERS_WRITE])
     served.desk.mode = TradingMode.PAPER
-    served.desk.faults["NOPE"] = Denied("Quantity must be in multiples of lot size 65")
+    served.desk.faults["NOPE"] = Denied("Quantity must be in multiples of lot size 65.")
     asked: dict[str, list[tuple[str, dict[str, Any]]]] = {
         "Quotes": [("quotes", share), ("multiquotes", {"symbols": [nope, share]})],
         "Depth": [("depth", share)],

@@ -36,14 +36,14 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk) -> APIRouter:
         return success(data={**data, "message": f"Analyzer mode switched to {data['mode']}"})
 
     async def standing(identity: Identity) -> dict[str, Any]:
+        """The switch, and where this key's orders go: a pinned key, or a broker that is simulated, does not follow."""
         on = deps.analyzer(identity)
         mode = TradingMode.PAPER if on else TradingMode.LIVE
-        return {"mode": mode.word, "analyze_mode": on, "total_logs": await count(identity) if on else 0}
-
-    async def count(identity: Identity) -> int:
-        """The day's paper orders; none without an account."""
-        with suppress(SangamError):
-            return len(await desk.orders(desk.caller(identity, None)))
-        return 0
+        count, goes = 0, mode
+        with suppress(SangamError):  # without an account there are no orders, yet the switch stands
+            caller = desk.caller(identity, None)
+            goes = caller.mode
+            count = len(await desk.orders(caller)) if on else 0
+        return {"mode": mode.word, "analyze_mode": on, "total_logs": count, "orders": goes.word}
 
     return router

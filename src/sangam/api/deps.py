@@ -37,8 +37,8 @@ class ApiDeps:
 
     Without a `desk` no route of orders is served. `analyzer` tells whether an identity's orders go to paper,
     `set_analyzer` turns its user's switch. `paper` are figures of a paper account that funds do not have
-    (``total_realized_pnl``, ``last_reset``, ``reset_count``). `resolve(caller, reference, outcome, note)` settles an
-    order in doubt; `events(identity, after)` are news of orders, oldest first, and the newest number there is."""
+    (``total_realized_pnl``, ``last_reset`` in epoch ms, ``reset_count``). `resolve(caller, reference, outcome, note)`
+    settles an order in doubt; `events(identity, after)` are news of orders, oldest first, and the newest number."""
 
     authenticate: Callable[[str], Identity]
     master: Callable[[str], Master]

@@ -158,7 +158,7 @@ def holding_totals(holdings: Iterable[Holding]) -> dict[str, float]:
 
 
 def funds_data(funds: Funds, paper: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """`paper` joins what only a paper account has."""
+    """`paper` joins what only a paper account has; its `last_reset` comes in epoch milliseconds."""
     data: dict[str, Any] = {
         "availablecash": f"{funds.available_cash:.2f}",
         "collateral": f"{funds.collateral:.2f}",
@@ -168,13 +168,12 @@ def funds_data(funds: Funds, paper: Mapping[str, Any] | None = None) -> dict[str
     }
     if paper is not None:
         data |= {
-            "total_realized_pnl": 0.0,
+            "total_realized_pnl": paper.get("total_realized_pnl", 0.0),
             "today_realized_pnl": round(funds.m2m_realised, 2),
             "grossexposure": round(funds.utilised, 2),
             "totalpnl": round(funds.m2m_realised + funds.m2m_unrealised, 2),
-            "last_reset": "",
-            "reset_count": 0,
-            **paper,
+            "last_reset": when(paper.get("last_reset", 0)),
+            "reset_count": paper.get("reset_count", 0),
         }
     return data
 
