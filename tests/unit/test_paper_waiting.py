@@ -64,3 +64,14 @@ def test_far_orders_are_left_alone_and_terms_may_change() -> None:
     assert waiting.reached(quote("91.5")) == [far[2]]  # where the second was, nothing is any more
     del waiting[far[0].id]
     assert waiting.reached(quote("50")) == []
+
+
+def test_an_order_that_is_changed_all_day_leaves_no_trail() -> None:
+    waiting = Waiting()
+    moved = order(price_type=PriceType.LIMIT, price=Decimal(90), stamp=(0,))
+    for number in range(10_000):
+        moved.price = Decimal(number % 50 + 1)
+        waiting.enter(moved)
+    assert sum(len(heap) for heap in waiting._heaps.values()) < 100
+    assert waiting.reached(quote("51")) == []
+    assert waiting.reached(quote("50")) == [moved]

@@ -46,6 +46,7 @@ class Books:
         self._listener = listener
         self._multiplier = multiplier
         self._always_open = always_open
+        self._stored: dict[str, asyncio.Future[None]] = {}
         self._books = records.load(database, self._make)
 
     def start(self) -> None:
@@ -82,9 +83,11 @@ class Books:
         """The book of an account's user where there is one already."""
         return self._books.get(self._owner(account))
 
-    def past_order(self, user: str, order_id: str) -> PaperOrder | None:
-        """An order of an earlier session; belongs to a thread."""
-        return records.find(self._database, user, order_id)
+    async def past_order(self, user: str, order_id: str) -> PaperOrder | None:
+        """An order of an earlier session, once its end is stored."""
+        if (stored := self._stored.get(user)) is not None:
+            await asyncio.shield(stored)
+        return await asyncio.to_thread(records.find, self._database, user, order_id)
 
     def store(self, book: PaperBook) -> asyncio.Future[None] | None:
         """Queue what changed, as facts: they are tried again until they are durable. None where nothing did."""
@@ -92,7 +95,7 @@ class Books:
             return None
         self.watches.refresh(book)
         news, book.news = book.news, []
-        stored = self._writer.put(*records.statements(book), keep=True)
+        stored = self._stored[book.user] = self._writer.put(*records.statements(book), keep=True)
         if news:
             stored.add_done_callback(lambda done: self._tell(news, done))
         return stored

@@ -20,7 +20,6 @@ log = logging.getLogger("sangam.paper")
 STORED_MARKS_SECONDS = 60
 """How often the last prices of positions are stored: they value them, and settle expired ones, after a restart."""
 
-
 CLOSED_SECONDS = 60
 """How often prices are asked for to close what is due, while its market is closed."""
 
@@ -35,13 +34,16 @@ class Cycle:
         self._done: dict[tuple[str, str], int] = {}
 
     async def tick(self) -> None:
-        for known in self._books.all():
-            try:
-                await self._tick(known.user)
-            except Exception:
-                log.exception("the paper book of %s was not brought up to the hour", known.user)
+        """Books side by side: a broker that is slow to tell prices holds up its own users only."""
+        await asyncio.gather(*(self._tick(book.user) for book in self._books.all()))
 
     async def _tick(self, user: str) -> None:
+        try:
+            await self._keep_hours(user)
+        except Exception:
+            log.exception("the paper book of %s was not brought up to the hour", user)
+
+    async def _keep_hours(self, user: str) -> None:
         books, now_ms = self._books, self._books.clock.now_ms()
         book = books.of_user(user)
         settle.cancel_expired(book, now_ms)

@@ -154,7 +154,7 @@ class PaperExecutor:
     async def find(self, account: str, order: Order) -> OrderUpdate | None:
         book = self._books.of_account(account)
         order_id = order.order_id or order.id
-        found = book.orders.get(order_id) or await asyncio.to_thread(self._books.past_order, book.user, order_id)
+        found = book.orders.get(order_id) or await self._books.past_order(book.user, order_id)
         return views.update(found) if found is not None and found.account == account else None
 
     # --- books --------------------------------------------------------------------------------------------------------

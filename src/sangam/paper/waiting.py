@@ -16,13 +16,18 @@ from .state import PaperOrder
 _Kind = tuple[bool, bool]
 """Whether it waits for a trigger, and whether the price must fall to reach it."""
 
+_Entry = tuple[Decimal, int, str]
+
+_SLACK = 64
+"""Entries of former terms that are kept before they are tidied away."""
+
 
 class Waiting(dict[str, PaperOrder]):
     """By id, oldest first. `enter` adds an order, and is told again when its terms or its state changed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._heaps: dict[_Kind, list[tuple[Decimal, int, str]]] = {
+        self._heaps: dict[_Kind, list[_Entry]] = {
             (trigger, falls): [] for trigger in (False, True) for falls in (False, True)
         }
         self._always: set[str] = set()
@@ -35,7 +40,10 @@ class Waiting(dict[str, PaperOrder]):
             self._always.add(order.id)
         else:
             kind, price = place
-            heappush(self._heaps[kind], (-price if kind[1] else price, next(self._numbers), order.id))
+            heap = self._heaps[kind]
+            heappush(heap, (-price if kind[1] else price, next(self._numbers), order.id))
+            if len(heap) > _SLACK + 2 * len(self):
+                self._tidy(kind)
 
     def reached(self, quote: Quote) -> list[PaperOrder]:
         """The orders that a quote may fill or trigger, oldest first; those that still wait then `enter` again."""
@@ -52,11 +60,20 @@ class Waiting(dict[str, PaperOrder]):
                 found.add(self._popped((trigger, falls), heap))
         return [order for id, order in self.items() if id in found] if found else []
 
-    def _popped(self, kind: _Kind, heap: list[tuple[Decimal, int, str]]) -> str:
-        """An entry's order; nobody's where its terms changed since."""
-        key, _, id = heappop(heap)
+    def _popped(self, kind: _Kind, heap: list[_Entry]) -> str:
+        """The next entry's order; nobody's where its terms changed since."""
+        entry = heappop(heap)
+        return entry[2] if self._stands(kind, entry) else ""
+
+    def _stands(self, kind: _Kind, entry: _Entry) -> bool:
+        key, _, id = entry
         order = self.get(id)
-        return id if order is not None and _place(order) == (kind, -key if kind[1] else key) else ""
+        return order is not None and _place(order) == (kind, -key if kind[1] else key)
+
+    def _tidy(self, kind: _Kind) -> None:
+        """Forget the entries of former terms, and all but one of each order."""
+        standing = {entry[2]: entry for entry in self._heaps[kind] if self._stands(kind, entry)}
+        self._heaps[kind] = sorted(standing.values())
 
 
 def _place(order: PaperOrder) -> tuple[_Kind, Decimal] | None:
