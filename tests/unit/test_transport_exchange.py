@@ -135,7 +135,7 @@ async def test_a_peer_that_does_not_get_through_the_tls_handshake(script: Script
         timing = QUICK if script is _say_nothing else PATIENT
         error = await outcome(server.port, write(), "https", timing=timing)
     assert isinstance(error, NotSent)
-    assert server.connections == 1
+    assert server.connections == 2 or script is _say_nothing, "no byte left: once more, where there is time"
 
 
 async def _refuse_the_tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -156,7 +156,7 @@ async def test_a_proxy_that_lets_nothing_through(script: Script) -> None:
         error = await outcome(free_port(), write(), "https", egress=f"http://me:s3cret@127.0.0.1:{proxy.port}")
     assert isinstance(error, NotSent)
     assert "s3cret" not in str(error)
-    assert proxy.connections == 1
+    assert proxy.connections == 2
 
 
 async def test_a_proxy_that_is_not_there() -> None:
