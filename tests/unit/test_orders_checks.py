@@ -169,6 +169,14 @@ def test_a_price_off_the_grid_never_does(steps: int, tick: float, off: Decimal, 
     assert "tick size" in denied(ticket(**fields), instrument)
 
 
+@pytest.mark.parametrize(("wait_ms", "good"), [(None, True), (0, True), (60_000, True), (-1, False), (60_001, False)])
+def test_how_long_an_order_may_wait(wait_ms: int | None, good: bool) -> None:
+    if good:
+        assert check(ticket(wait_ms=wait_ms), SBIN, TODAY)
+    else:
+        assert "wait_ms" in denied(ticket(wait_ms=wait_ms))
+
+
 # --- changes ----------------------------------------------------------------------------------------------------------
 
 ORDER = Order(

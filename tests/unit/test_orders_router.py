@@ -132,6 +132,12 @@ async def test_promise_2_an_error_says_what_is_known_and_no_more(
     assert len(house.live.asked) == 1
 
 
+async def test_a_doubt_says_why(house: House) -> None:
+    house.live.placing = failing(Unknown("HTTP 503"), after=True)
+    with pytest.raises(InDoubt, match=r"nobody knows yet what became of it \(HTTP 503\)"):
+        await house.place()
+
+
 async def test_evidence_within_the_window_answers(house: House) -> None:
     house.live.placing = failing(Unknown("no answer"), after=True)
     placing = asyncio.create_task(house.place())

@@ -17,6 +17,8 @@ from sangam.model.order import NOTHING, Change, Order, Ticket, Validity
 
 MAX_TAG = 20
 MAX_CLIENT_ID = 36
+MAX_WAIT_MS = 60_000
+"""An order that is older than that is not what its user meant any more."""
 HIGHEST = Decimal(10_000_000)
 """Rupees; no instrument costs as much, and decimal arithmetic stays exact below it."""
 
@@ -139,6 +141,8 @@ def _check_words(ticket: Ticket) -> None:
     ):
         if len(text) > longest or not (text.isascii() and text.isprintable()):
             raise Denied(f"{name} may have at most {longest} printable ASCII characters.", "INVALID_INPUT")
+    if ticket.wait_ms is not None and not 0 <= ticket.wait_ms <= MAX_WAIT_MS:
+        raise Denied(f"wait_ms must lie between 0 and {MAX_WAIT_MS}.", "INVALID_INPUT")
 
 
 def _check_tradable(instrument: Instrument, today: date | None) -> None:

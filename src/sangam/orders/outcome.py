@@ -56,6 +56,8 @@ def told(error: Exception, announced: bool, order: Order | None) -> SangamError:
 
 
 def in_doubt(order: Order | None, reason: str = "") -> InDoubt:
+    if not reason and order is not None and order.state is OrderState.UNKNOWN:
+        reason = order.reason
     because = f" ({reason})" if reason else ""
     if order is None:
         return InDoubt(

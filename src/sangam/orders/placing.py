@@ -257,8 +257,8 @@ class Placing:
             now = self._updates.rejected(order, reason, code)
         else:
             now = self._updates.doubtful(order, reason)
-            log.warning("%s: nobody knows what became of %s: %s", order.account, order.id, reason)
-        log.info("%s: %s is %s: %s", order.account, order.id, now.state.value, reason)
+        level = logging.WARNING if now.state is OrderState.UNKNOWN else logging.INFO
+        log.log(level, "%s: %s is %s: %s", order.account, order.id, now.state.value, reason)
         if now.state in (OrderState.DENIED, OrderState.REJECTED):
             placement.fail(told(error, placement.announced, now))
 
