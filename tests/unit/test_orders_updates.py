@@ -200,7 +200,7 @@ async def test_a_tag_alone_does_not_make_another_order_ours(other: dict[str, str
 
 
 async def test_news_of_the_other_mode_are_of_another_order() -> None:
-    bench = Bench(an_order(mode=TradingMode.PAPER, id="P-AAAAAAAAAA", state=OrderState.UNKNOWN))
+    bench = Bench(an_order(mode=TradingMode.PAPER, id="P-AAAAAAAAAA", state=OrderState.OPEN, order_id="5"))
     adopted = bench.hear(an_update())
     assert adopted is not None
     assert adopted.foreign
@@ -267,13 +267,35 @@ class TestForeign:
         assert [one.order_id for one in bench.journal.of(ACCOUNT) if one.foreign] == ["1003", "1002"]
         await bench.heard("PLACED", "PLACED", "FILLED", "PLACED")
 
+    async def test_a_push_without_our_tag_does_not_steal_an_order_in_doubt(self) -> None:
+        """Some brokers echo the tag in the book only."""
+        order = an_order()
+        bench = Bench(order)
+        bench.updates.doubtful(order, "no reply")
+        for _ in range(3):
+            assert bench.hear(an_update("complete", tag="", filled_quantity=10, average_price=625.0)) is None
+        assert bench.journal.of(ACCOUNT) == [bench.journal.get(order.id)]
+        assert bench.hear(an_update("open")) is not None, "a book row, read before the fill"
+        ours = bench.journal.get(order.id)
+        assert ours is not None
+        assert (ours.state, ours.filled_quantity, ours.order_id) == (OrderState.COMPLETE, 10, "1001")
+        await bench.heard("UNKNOWN", "PLACED", "FILLED")
+
+    async def test_a_look_alike_is_adopted_once_ours_is_known_to_be_another(self) -> None:
+        order = an_order(state=OrderState.UNKNOWN)
+        bench = Bench(order)
+        assert bench.hear(an_update(tag="")) is None
+        bench.updates.rejected(order, "never reached", NEVER_REACHED)
+        await bench.heard("REJECTED", "PLACED")
+        assert [one.order_id for one in bench.journal.of(ACCOUNT) if one.foreign] == ["1001"]
+
     async def test_they_wait_no_longer_than_the_order_is_in_flight(self) -> None:
         order = an_order(state=OrderState.PENDING)
         bench = Bench(order)
         assert bench.hear(an_update(tag="")) is None
         del bench.journal.orders[order.id]  # its admission failed
         bench.hear(an_update(tag="", order_id="1002", brsymbol="TCS-TOY"))
-        assert [one.order_id for one in bench.journal.of(ACCOUNT)] == ["1001", "1002"]
+        assert [one.order_id for one in bench.journal.of(ACCOUNT)] == ["1002", "1001"]
 
 
 # --- telling ----------------------------------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ counted once."""
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -20,6 +19,7 @@ from . import states
 from .events import order_news
 from .foreign import adopted
 from .journal import EventKind, Journal
+from .strays import Strays
 from .telling import Telling
 
 log = logging.getLogger("sangam.orders")
@@ -32,7 +32,6 @@ _RESOLUTIONS = {
     "rejected": OrderState.REJECTED,
     "open": OrderState.OPEN,
 }
-_IN_FLIGHT = (OrderState.PENDING, OrderState.SENT)
 
 
 class Updates:
@@ -53,7 +52,7 @@ class Updates:
         self._clock = clock
         self._waiters: dict[str, list[asyncio.Future[Order]]] = {}
         self._superseded: dict[str, tuple[states.Terms, float]] = {}
-        self._strays: dict[str, list[tuple[TradingMode, OrderUpdate]]] = defaultdict(list)
+        self._strays = Strays(journal)
         self._expected: dict[str, tuple[str, float]] = {}
         self._doubtful: Callable[[Order], object] = lambda order: None
 
@@ -143,8 +142,6 @@ class Updates:
 
     def heard(self, account: str, mode: TradingMode, update: OrderUpdate) -> Order | None:
         """News of an order from any source; one that we never placed is adopted. None where it told nothing new."""
-        if account in self._strays and not self._journal.in_flight(account):
-            self._hear_strays(account)
         instrument = self._named(account, update.brsymbol, update.brexchange)
         order = self._match(account, mode, update, instrument)
         if order is None:
@@ -205,7 +202,7 @@ class Updates:
     def _adopt(
         self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None
     ) -> Order | None:
-        """Placed elsewhere. One that looks like an order of ours in flight may be that one: it waits for its id."""
+        """Placed elsewhere, unless it may be an order of ours that has no number yet."""
         now = self._clock.now_ms()
         order = adopted(account, mode, self._owner(account), update, instrument, now)
         if order is None:
@@ -213,20 +210,15 @@ class Updates:
             return None
         if order.state.is_final and 0 < update.timestamp < day_began(now):
             return None  # settled yesterday, and told then: brokers clear their books later than we do
-        if self._may_be_ours(order):
-            self._strays[account].append((mode, update))
+        if self._strays.may_be_ours(order):
+            self._strays.hold(account, mode, update)
             return None
         self._save(states.kind_of(order.state), order)
+        self._hear_strays(account)
         return order
 
-    def _may_be_ours(self, stray: Order) -> bool:
-        return any(
-            not order.order_id and (order.symbol, order.action, order.mode) == (stray.symbol, stray.action, stray.mode)
-            for order in self._journal.in_flight(stray.account)
-        )
-
     def _hear_strays(self, account: str) -> None:
-        for mode, update in self._strays.pop(account, ()):
+        for mode, update in self._strays.take(account):
             self.heard(account, mode, update)
 
     # --- the journal --------------------------------------------------------------------------------------------------
@@ -274,7 +266,8 @@ class Updates:
             for future in self._waiters.pop(after.id, ()):
                 if not future.done():
                     future.set_result(after)
-        if before.state in _IN_FLIGHT and after.state not in _IN_FLIGHT:
+        self._strays.turned(after)
+        if before.state in states.UNSETTLED and after.state not in states.UNSETTLED:
             self._hear_strays(after.account)
         if after.state is OrderState.UNKNOWN and before.state is not after.state:
             self._doubtful(after)
