@@ -1,17 +1,11 @@
 """The order side of a server: journal, executors, router, reconciler and desk, built and connected."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import msgspec
-
 from sangam.accounts.accounts import Accounts
-from sangam.accounts.arguments import Arguments
-from sangam.accounts.verbs import Verbs
 from sangam.api.postbacks import Addressee
 from sangam.brokers.contract import BrokerSpec, Session, Trading
 from sangam.brokers.registry import Registry
@@ -19,9 +13,9 @@ from sangam.feed.feed import Feed
 from sangam.feed.market import Market
 from sangam.instruments.master import Master
 from sangam.model.calendar import Calendar
-from sangam.model.clock import IST, Clock
+from sangam.model.clock import Clock
 from sangam.model.enums import Mode
-from sangam.model.errors import BrokerError, OrderNotFound
+from sangam.model.errors import BrokerError, SymbolNotFound
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderNews, OrderState, OrderUpdate, TradingMode
@@ -44,6 +38,7 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.keeper import Keeper
 
 from .alerts import Alert
+from .order_verbs import OrderVerbs
 from .paper_prices import PaperPrices
 
 log = logging.getLogger("sangam.orders")
@@ -96,6 +91,7 @@ class OrderRoom:
             named=self._by_symbol,
             source=prices,
             listener=self._heard_on_paper,
+            calendar=calendar,
             always_open=lambda account: self._spec(account).simulated,
         )
         prices.on_price = self.paper.on_price
@@ -125,14 +121,7 @@ class OrderRoom:
             trades_live=lambda broker: broker in brokers.names and brokers[broker].trading is not None,
         )
         self.actions = DeskActions(self.desk, journal, told, market.quotes, clock)
-        self.verbs = Verbs(
-            {
-                "orders/list": (OfAccount, self._list),
-                "orders/show": (NameOrder, self._show),
-                "orders/resolve": (Resolve, self._resolve),
-                "orders/export": (Export, self._export),
-            }
-        )
+        self.verbs = OrderVerbs(journal, updates, self.paper, accounts, clock)
         self._keeper = Keeper(http, lambda: self._sessions().values(), self._in_session)
 
     # --- life ---------------------------------------------------------------------------------------------------------
@@ -230,7 +219,7 @@ class OrderRoom:
     def _by_symbol(self, account: str, symbol: str, exchange: str) -> Instrument | None:
         try:
             return self._master(account).lookup(symbol, exchange)
-        except (BrokerError, LookupError):
+        except (BrokerError, SymbolNotFound):
             return None
 
     def _sessions(self) -> Mapping[str, tuple[BrokerSpec, Session]]:
@@ -261,72 +250,7 @@ class OrderRoom:
     def _heard_on_paper(self, account: str, update: OrderUpdate) -> None:
         self.updates.heard(account, TradingMode.PAPER, update)
 
-    # --- what the command line asks -----------------------------------------------------------------------------------
-
-    def _list(self, wanted: "OfAccount") -> dict[str, Any]:
-        accounts = [wanted.account] if wanted.account else [info.id for info in self._accounts.list()]
-        found = [order for account in accounts for order in self.journal.of(self._accounts[account].info.id)]
-        found.sort(key=lambda order: (order.created_at, order.id), reverse=True)
-        return {"orders": [msgspec.to_builtins(order) for order in found]}
-
-    async def _show(self, wanted: "NameOrder") -> dict[str, Any]:
-        order = self._find(wanted.order)
-        entries = await asyncio.to_thread(
-            lambda: list(self.journal.export(order.account, order.created_at, self._clock.now_ms() + 1))
-        )
-        events = [entry for entry in entries if _about(entry) == order.id]
-        return {"order": msgspec.to_builtins(order), "events": events}
-
-    def _resolve(self, wanted: "Resolve") -> dict[str, Any]:
-        settled = self.updates.resolve(self._find(wanted.order), wanted.outcome, "command line", wanted.note)
-        return {"id": settled.id, "state": settled.state.value}
-
-    async def _export(self, wanted: "Export") -> dict[str, Any]:
-        since = datetime.combine(wanted.day, time(), IST)
-        until = since + timedelta(days=1)
-        rows = await asyncio.to_thread(
-            lambda: list(
-                self.journal.export(wanted.account, int(since.timestamp() * 1000), int(until.timestamp() * 1000))
-            )
-        )
-        return {"events": rows}
-
-    def _find(self, name: str) -> Order:
-        for info in self._accounts.list():
-            order = (
-                self.journal.get(name)
-                or self.journal.by_order_id(info.id, name)
-                or self.journal.by_client(info.id, name)
-            )
-            if order is not None:
-                return order
-        raise OrderNotFound(f"Order {name} is not in the journal of today, nor among those that are not settled.")
-
-
-def _about(entry: Mapping[str, Any]) -> str:
-    """Our id of the order that an entry of the audit trail is about."""
-    name = entry["order"]["id"] if "order" in entry else entry["act"]["order"]
-    return str(name)
-
 
 def _restarted_news(order: Order, seq: int) -> OrderNews:
     kind = EventKind.UNKNOWN if order.state is OrderState.UNKNOWN else EventKind.REJECTED
     return order_news(kind, seq, order)
-
-
-class OfAccount(Arguments):
-    account: str | None = None
-
-
-class NameOrder(Arguments):
-    order: str
-
-
-class Resolve(NameOrder):
-    outcome: str
-    note: str
-
-
-class Export(Arguments):
-    day: date
-    account: str | None = None

@@ -12,7 +12,7 @@ from sangam import __version__
 from sangam.logs import configure, redactor
 from sangam.model.errors import SangamError
 
-from . import accounts, brokers, doctor, instruments, keys, orders, risk, serve, simulate, stream, trace, users
+from . import accounts, brokers, doctor, instruments, keys, orders, paper, risk, serve, simulate, stream, trace, users
 from .output import complain
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.add_typer(accounts.app, name="account")
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")
 app.add_typer(orders.app, name="orders")
+app.add_typer(paper.app, name="paper")
 app.add_typer(risk.app, name="risk")
 app.add_typer(instruments.app, name="instruments")
 
