@@ -4,6 +4,7 @@ from .answers import GttInfo, HoldingInfo, OrderInfo, PositionInfo, Tick, TradeI
 from .interface import BrokerInterface
 from .kite import KiteBroker
 from .paper import PaperBroker
+from .websocket import WebSocketBroker
 
 __all__ = [
     "BrokerInterface",
@@ -15,4 +16,5 @@ __all__ = [
     "PositionInfo",
     "Tick",
     "TradeInfo",
+    "WebSocketBroker",
 ]
