@@ -1,0 +1,206 @@
+"""A server process that trades for one user at simulated brokers, and the two books that must agree: the brokers'
+ledgers, and the journal as its file has it."""
+
+import sqlite3
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from tests.server_process import ServerProcess
+from tests.simulator_thread import SimulatorThread
+from tests.support import ROOT, wait_for_sync
+
+from sangam.accounts.admin import ADMIN_KEY_FILE
+from sangam.model.order import Order, OrderState
+from sangam.simulators.orders import Order as Taken
+from sangam.simulators.orders import Snapshot
+
+from .order_server import FULL
+
+TAG = 10
+"""Characters of a broker's tag that are ours; what follows is the caller's."""
+PLENTY = "100000"
+USER = "asha"
+
+
+class OrderServer(ServerProcess):
+    """`order_server` in place of ``sangam``."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        rates = dict.fromkeys(("API_RATE_LIMIT", "ORDER_RATE_LIMIT", "WS_MAX_MESSAGES_PER_SECOND"), PLENTY)
+        ours: dict[str, Any] = {"VALID_BROKERS": "zerodha", "PYTHONPATH": str(ROOT), **rates, **settings}
+        super().__init__(home, **ours)
+
+    def wait_for_death(self) -> int:
+        """Its exit code, once it ended by itself."""
+        assert self._process is not None, "the server was not started"
+        code, self._process = self._process.wait(20), None
+        return code
+
+    @staticmethod
+    def _command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tests.faults.order_server", *arguments]
+
+
+class OrderRig:
+    """`brokers` by account, once `open` was called. Everything here blocks: async tests call it in a thread."""
+
+    def __init__(self, home: Path, **settings: str) -> None:
+        self.home = home
+        self.server = OrderServer(home, **settings)
+        self.brokers: dict[str, SimulatorThread] = {}
+        self.key = ""
+
+    def open(self, simulators: Sequence[SimulatorThread], hosts: Iterable[Mapping[str, str]] = ()) -> None:
+        """Start with an account at each of these, reached at other hosts than their own where such are given."""
+        self.server.start()
+        ways = list(hosts) or [each.simulator.hosts for each in simulators]
+        for simulator, way in zip(simulators, ways, strict=True):
+            known = simulator.simulator.credentials
+            fields = {name: known[name] for name in ("api_key", "access_token")}
+            named = {name: way[name] for name in ("api", "stream")}
+            added = self.admin("account/add", user=USER, broker="zerodha", fields=fields, hosts=named)
+            self.brokers[added["account"]] = simulator
+            self.log_in(added["account"])
+        self.key = self.new_key()
+        self.wait_until_it_trades()
+
+    def log_in(self, account: str) -> None:
+        known = self.brokers[account].simulator.credentials
+        self.admin("account/login", account=account, fields={name: known[name] for name in ("api_key", "access_token")})
+
+    def new_key(self, account: str | None = None) -> str:
+        key: str = self.admin("key/create", user=USER, account=account)["api_key"]
+        return key
+
+    def wait_until_it_trades(self) -> None:
+        """The instruments are loaded and the streams stand."""
+
+        def ready(account: str) -> bool:
+            one = self.post("symbol", symbol="SBIN", exchange="NSE", account=account)
+            health = httpx.get(f"{self.server.api_url}/health", headers={"X-API-KEY": self.key}, trust_env=False)
+            rows = {row["account"]: row["state"] for row in health.json()["accounts"]}
+            return one.status_code == 200 and rows.get(account) in ("live", "closed_market", "stale")
+
+        for account in self.brokers:
+            wait_for_sync(lambda one=account: ready(one), 20, f"{account} to trade")  # type: ignore[misc]
+
+    @property
+    def account(self) -> str:
+        (account,) = self.brokers
+        return account
+
+    @property
+    def broker(self) -> SimulatorThread:
+        return self.brokers[self.account]
+
+    # --- asking -------------------------------------------------------------------------------------------------------
+
+    def admin(self, verb: str, **arguments: Any) -> dict[str, Any]:
+        key = (self.home / ADMIN_KEY_FILE).read_text().strip()
+        answer = httpx.post(
+            f"{self.server.api_url}/api/v1/admin/{verb}",
+            headers={"X-API-KEY": key},
+            json={name: value for name, value in arguments.items() if value is not None},
+            timeout=30,
+            trust_env=False,
+        )
+        assert answer.status_code == httpx.codes.OK, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    def post(self, path: str, key: str = "", **body: Any) -> httpx.Response:
+        url = f"{self.server.api_url}/api/v1/{path}"
+        return httpx.post(url, json={"apikey": key or self.key, **body}, timeout=30, trust_env=False)
+
+    def place(self, name: str = "", **terms: Any) -> httpx.Response:
+        """A plain order under the caller's `name`, which is its tag as well."""
+        plain: dict[str, Any] = {"symbol": "SBIN", "exchange": "NSE", "action": "BUY", "quantity": 5}
+        plain |= {"pricetype": "LIMIT", "price": 950.0, "product": "MIS", "strategy": "faults", "tag": name}
+        return self.post("placeorder", **plain | terms | ({"client_order_id": name} if name else {}))
+
+    def events(self, since: int = 0) -> list[dict[str, Any]]:
+        """What clients hear of orders after an event."""
+        data: list[dict[str, Any]] = self.post("orders/events", since=since).json()["data"]
+        return data
+
+    # --- the books ----------------------------------------------------------------------------------------------------
+
+    def journal(self) -> dict[str, Order]:
+        """The orders as the journal's file has them, by id."""
+        return {order.id: order for order in (msgspec.json.decode(body, type=Order) for body in self._read("orders"))}
+
+    def order(self, client_order_id: str) -> Order | None:
+        mine = [order for order in self.journal().values() if order.client_order_id == client_order_id]
+        assert len(mine) <= 1, "one client order id, several orders"
+        return mine[0] if mine else None
+
+    def acts(self) -> list[dict[str, Any]]:
+        return [msgspec.json.decode(body) for body in self._read("order_acts")]
+
+    def told(self) -> list[dict[str, Any]]:
+        """All events that clients could hear, as the journal's file has them, in order."""
+        with closing(self._open()) as file:
+            rows = file.execute("SELECT event FROM order_events WHERE event IS NOT NULL ORDER BY seq").fetchall()
+        return [msgspec.json.decode(row[0]) for row in rows]
+
+    def taken(self, account: str = "") -> dict[str, list[Taken]]:
+        """The orders of an account's broker by our tag."""
+        broker = self.brokers[account or self.account]
+        return broker.ledger().tags(broker.simulator.user_id, TAG)
+
+    def ledger(self, account: str = "") -> Snapshot:
+        return self.brokers[account or self.account].ledger()
+
+    def fill_disk(self, full: bool) -> None:
+        if full:
+            (self.home / FULL).touch()
+        else:
+            (self.home / FULL).unlink()
+
+    def _read(self, table: str) -> Iterator[str]:
+        with closing(self._open()) as file:
+            yield from (row[0] for row in file.execute(f"SELECT body FROM {table}").fetchall())  # noqa: S608 - ours
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{(self.home / 'journal.db').as_uri()}?mode=ro", uri=True, timeout=10)
+
+
+def differences(journal: Mapping[str, Order], account: str, taken: Mapping[str, list[Taken]]) -> list[str]:
+    """What an account's journal and its broker's ledger say differently, order by order; nothing once all is well."""
+    mine = {order.our_tag: order for order in journal.values() if order.account == account and not order.foreign}
+    found = [f"{order.id} was adopted as a stranger's" for order in journal.values() if order.foreign]
+    found += [f"tag {tag} of nobody: {rows}" for tag, rows in taken.items() if tag not in mine]
+    found += [f"tag {tag} doubled: {rows}" for tag, rows in taken.items() if len(rows) > 1]
+    for tag, order in mine.items():
+        rows = taken.get(tag, [])
+        if rows:
+            found += _against(order, rows[0])
+        elif order.state not in (OrderState.DENIED, OrderState.REJECTED):
+            found.append(f"{order.id} is {order.state} ({order.reason}), and the broker has none")
+    return found
+
+
+def _against(order: Order, row: Taken) -> Iterator[str]:
+    state = str(row.status)
+    if state == "open" and row.filled_quantity:
+        state = OrderState.PARTIALLY_FILLED.value
+    pairs = {
+        "state": (order.state.value, state),
+        "order id": (order.order_id, row.order_id),
+        "symbol": (order.symbol, row.symbol),
+        "side": (order.action, row.action),
+        "product": (order.product, row.product),
+        "quantity": (order.quantity, row.quantity),
+        "filled": (order.filled_quantity, row.filled_quantity),
+        "average": (round(order.average_price, 4), round(row.average_price, 4)),
+    }
+    if order.price_type.value in ("LIMIT", "SL"):
+        pairs |= {"price": (float(order.price), row.price), "trigger": (float(order.trigger_price), row.trigger_price)}
+    for what, (ours, theirs) in pairs.items():
+        if ours != theirs:
+            yield f"{order.id} ({order.price_type}): {what} is {ours} here and {theirs} there; {order.reason}"
