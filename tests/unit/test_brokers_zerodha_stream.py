@@ -289,6 +289,24 @@ def test_order_statuses(status: str, unified: str) -> None:
     assert (update.status, update.rejection_reason, update.tag, update.timestamp) == (unified, "why", "T1", 0)
 
 
+@pytest.mark.parametrize(
+    ("status", "filled", "unified"),
+    [
+        ("VALIDATION PENDING", 0, "trigger pending"),
+        ("UPDATE", 0, "trigger pending"),
+        ("UPDATE", 3, "open"),
+        ("OPEN", 0, "open"),
+        ("CANCELLED", 0, "cancelled"),
+    ],
+)
+def test_a_stop_is_triggered_only_when_the_broker_says_so(status: str, filled: int, unified: str) -> None:
+    data = {"order_id": "1", "tradingsymbol": "SBIN", "exchange": "NSE", "transaction_type": "SELL", "quantity": 5}
+    data |= {"status": status, "order_type": "SL-M", "filled_quantity": filled}
+    (update,) = KiteCodec().received(json.dumps({"type": "order", "data": data}))
+    assert isinstance(update, OrderUpdate)
+    assert update.status == unified
+
+
 def test_notices_and_unknown_types() -> None:
     codec = KiteCodec()
     assert list(codec.received('{"type":"error","data":"Too many tokens"}')) == [Notice("error", "Too many tokens")]

@@ -46,7 +46,6 @@ def test_the_kill_switch_stops_all_but_what_may_not_wait() -> None:
 def test_the_days_count() -> None:
     rules = Rules(max_orders_per_day=3)
     check_day(rules, 2)
-    check_day(rules, 3, urgent=True)
     with pytest.raises(Denied, match="3 orders a day"):
         check_day(rules, 3)
 

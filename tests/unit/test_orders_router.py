@@ -409,6 +409,13 @@ async def test_urgent_orders_say_so(house: House) -> None:
     assert house.live.urgent == [True]
 
 
+async def test_no_limit_keeps_anybody_in_a_position(house: House) -> None:
+    house.rules = Rules(killed=True, max_quantity=1, max_value=1.0, max_orders_per_day=1, symbols=("NSE:OTHER",))
+    assert (await house.router.place(caller(), ticket(), urgent=True)).state is S.OPEN
+    with pytest.raises(Denied):
+        await house.place()
+
+
 # --- a journal that takes nothing -------------------------------------------------------------------------------------
 
 

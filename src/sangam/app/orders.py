@@ -119,6 +119,7 @@ class OrderRoom:
             master=master,
             price=self._price,
             trades_live=lambda broker: broker in brokers.names and brokers[broker].trading is not None,
+            clock=clock,
         )
         self.actions = DeskActions(self.desk, journal, told, market.quotes, clock)
         self.verbs = OrderVerbs(journal, updates, self.paper, accounts, clock)

@@ -70,10 +70,13 @@ class Admission:
         return change, instrument
 
     def limits(self, account: str, ticket: Ticket, instrument: Instrument, *, placed: int, urgent: bool) -> None:
-        """The user's own limits; `placed` orders went out today or go before this one."""
+        """The user's own limits; `placed` orders went out today or go before this one. An `urgent` order reduces a
+        position: no limit keeps anybody in one."""
+        if urgent:
+            return
         rules = self._rules(account)
-        check_kill(rules, urgent=urgent)
-        check_day(rules, placed, urgent=urgent)
+        check_kill(rules)
+        check_day(rules, placed)
         check_risk(rules, ticket, self._seen(account, instrument))
 
     def check_kill(self, account: str, *, urgent: bool) -> None:

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date
 from typing import Any, Protocol, TypeVar
 
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
+from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import Exchange, Product
 from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
 from sangam.model.order import Change, Order, Ticket, TradingMode
 
-from .checks import check_gtt
+from .checks import check_gtt, tickets_of
 from .journal import ActKind, Journal
 from .ports import Caller, Executor
 from .router import Router
@@ -51,6 +53,7 @@ class OrderDesk:
         master: Callable[[str], Master],
         price: Callable[[str, Instrument], Awaitable[float]],
         trades_live: Callable[[str], bool],
+        clock: Clock,
     ) -> None:
         self._journal = journal
         self._router = router
@@ -59,6 +62,7 @@ class OrderDesk:
         self._master = master
         self._price = price
         self._trades_live = trades_live
+        self._clock = clock
 
     # --- who ----------------------------------------------------------------------------------------------------------
 
@@ -102,9 +106,7 @@ class OrderDesk:
     def find(self, caller: Caller, reference: str) -> Order:
         journal, account = self._journal, caller.account.id
         order = (
-            journal.by_order_id(account, reference)
-            or journal.get(reference)
-            or journal.by_client(account, reference)
+            journal.by_order_id(account, reference) or journal.get(reference) or journal.by_client(account, reference)
         )
         if order is None or order.account != account or order.mode is not caller.mode:
             raise OrderNotFound(f"Order {reference} not found")
@@ -163,7 +165,7 @@ class OrderDesk:
     async def place_gtt(
         self, caller: Caller, instrument: Instrument, legs: Sequence[GttLeg], client_order_id: str = ""
     ) -> str:
-        check_gtt(instrument, legs)
+        check_gtt(instrument, legs, self._today())
         last = await self.price(caller, instrument)
         executor, account = self._executor(caller), caller.account.id
         return await self._router.act(
@@ -172,12 +174,11 @@ class OrderDesk:
             _content(instrument, legs),
             lambda sending: executor.place_gtt(account, instrument, legs, last, sending),
             client_order_id=client_order_id,
+            tickets=tickets_of(instrument, legs),
         )
 
-    async def modify_gtt(
-        self, caller: Caller, trigger_id: str, instrument: Instrument, legs: Sequence[GttLeg]
-    ) -> str:
-        check_gtt(instrument, legs)
+    async def modify_gtt(self, caller: Caller, trigger_id: str, instrument: Instrument, legs: Sequence[GttLeg]) -> str:
+        check_gtt(instrument, legs, self._today())
         last = await self.price(caller, instrument)
         executor, account = self._executor(caller), caller.account.id
         return await self._router.act(
@@ -185,6 +186,7 @@ class OrderDesk:
             ActKind.MODIFY_GTT,
             {"trigger_id": trigger_id, **_content(instrument, legs)},
             lambda sending: executor.modify_gtt(account, trigger_id, instrument, legs, last, sending),
+            tickets=tickets_of(instrument, legs),
         )
 
     async def cancel_gtt(self, caller: Caller, trigger_id: str) -> str:
@@ -204,6 +206,9 @@ class OrderDesk:
 
     async def price(self, caller: Caller, instrument: Instrument) -> float:
         return await self._price(caller.account.id, instrument)
+
+    def _today(self) -> date:
+        return ist_from_ms(self._clock.now_ms()).date()
 
     def _executor(self, caller: Caller) -> Executor:
         return self._executors[caller.mode]

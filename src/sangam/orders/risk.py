@@ -32,9 +32,9 @@ def check_kill(rules: Rules, *, urgent: bool = False) -> None:
         raise Denied("The kill switch is on: no new orders. Cancels and closing positions still work.")
 
 
-def check_day(rules: Rules, placed_today: int, *, urgent: bool = False) -> None:
+def check_day(rules: Rules, placed_today: int) -> None:
     most = rules.max_orders_per_day
-    if most is not None and not urgent and placed_today >= most:
+    if most is not None and placed_today >= most:
         raise Denied(f"Your limit of {most} orders a day (max_orders_per_day) is reached.")
 
 

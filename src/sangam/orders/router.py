@@ -124,11 +124,14 @@ class Router:
             )
             going = change if sent is None else replace(change, price_type=sent.price_type, price=sent.price)
             executor, urgent = self._executors[order.mode], change.quantity < order.quantity
-            accepted = await self._acting.run(
-                self._act(caller, ActKind.MODIFY, _content(change, sent), order),
-                lambda sending: executor.modify(order.account, order, going, instrument, sending, urgent=urgent),
-                order,
-            )
+            try:
+                accepted = await self._acting.run(
+                    self._act(caller, ActKind.MODIFY, _content(change, sent), order),
+                    lambda sending: executor.modify(order.account, order, going, instrument, sending, urgent=urgent),
+                    order,
+                )
+            finally:
+                self._updates.expect(order)
             self._changes[order.id] = self._changes.get(order.id, 0) + 1
             return self._updates.modified(
                 replace(
@@ -150,11 +153,14 @@ class Router:
     async def _cancel(self, caller: Caller, order: Order) -> Order:
         order = await self._at_executor(order, "cancel")
         executor = self._executors[order.mode]
-        await self._acting.run(
-            self._act(caller, ActKind.CANCEL, {}, order),
-            lambda sending: executor.cancel(order.account, order, sending),
-            order,
-        )
+        try:
+            await self._acting.run(
+                self._act(caller, ActKind.CANCEL, {}, order),
+                lambda sending: executor.cancel(order.account, order, sending),
+                order,
+            )
+        finally:
+            self._updates.expect(order)
         return self._now(order)
 
     async def _at_executor(self, order: Order, verb: str) -> Order:

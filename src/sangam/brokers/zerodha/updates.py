@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from sangam.brokers.contract import Postback, Session
-from sangam.model.enums import Action, OrderStatus
+from sangam.model.enums import Action, OrderStatus, PriceType
 from sangam.model.errors import DecodeError
 from sangam.model.order import OrderUpdate, Validity
 
@@ -53,7 +53,7 @@ def whole(*quantities: float | None) -> None:
 
 
 def update(row: OrderRow) -> OrderUpdate:
-    """A status that nobody knows is open. A MARKET order with price protection may be told as the LIMIT it became."""
+    """A MARKET order with price protection may be told as the LIMIT it became."""
     facts = {"variety": row.variety, "parent_order_id": row.parent_order_id}
     return OrderUpdate(
         order_id=row.order_id,
@@ -61,7 +61,7 @@ def update(row: OrderRow) -> OrderUpdate:
         brexchange=row.exchange,
         action=row.transaction_type.value,
         quantity=int(row.quantity),
-        status=STATUSES.get(row.status, OrderStatus.OPEN).value,
+        status=_status(row).value,
         product=NEAREST.get(row.product or "", ""),
         price_type=row.order_type or "",
         price=row.price or 0.0,
@@ -76,6 +76,14 @@ def update(row: OrderRow) -> OrderUpdate:
         validity=Validity.IOC.value if row.validity == "IOC" else Validity.DAY.value,
         native={name: value for name, value in facts.items() if value},
     )
+
+
+def _status(row: OrderRow) -> OrderStatus:
+    """Every status on the way to another (VALIDATION PENDING, UPDATE ...) is open, but does not say that a stop was
+    triggered: only OPEN and fills do."""
+    passing = row.status != "OPEN" and not row.filled_quantity
+    waits = passing and row.order_type in (PriceType.SL, PriceType.SL_M)
+    return STATUSES.get(row.status, OrderStatus.TRIGGER_PENDING if waits else OrderStatus.OPEN)
 
 
 _decode = msgspec.json.Decoder(OrderRow).decode
