@@ -47,7 +47,7 @@ CANCELS = frozenset({"cancel_order", "cancel_gtt"})
 
 MAX_ORDERS = 100
 """Orders in one message."""
-_SLICE = 100
+_SLICE = 50
 """Rows made between two turns of the loop: well below a millisecond."""
 _PAGE = 1_000
 
