@@ -1,17 +1,21 @@
-"""`make bench`: all parts, or the ones named: ``python -m bench decode fanout rest nats split life masters replay``.
+"""`make bench`: all parts, or the ones named:
+``python -m bench decode fanout rest orders nats split life masters replay``.
 
 A whole run writes docs/performance.md; ``--save`` puts the named parts' figures there."""
 
 import sys
 from importlib.metadata import version
 
-from . import audit, decode, fanout, life, masters, nats
+from . import audit, decode, fanout, life, masters, nats, orders
 from .fanout import Figures, Load
 from .machine import describe, raise_file_limit
 from .report import Report, Section
 
 FANOUT = ("load", "delivered/s", "lost", "gaps", "p50 ms", "p99 ms", "max ms", "oldest p99", "CPU µs", "busy", "bytes")
 SPLIT = ("feed and", "delivered/s", "lost", "gaps", "p50 ms", "p99 ms", "max ms", "lost between")
+ORDERS = ("on paper", "orders/s", "p50 ms", "p99 ms", "max ms", "busy", "failed", "messages/s", "lost", "messages p99")
+WAY = ("to a broker", "there p50 ms", "there p99", "answer p50", "answer p99", "orders", "failed")
+BOOK = ("the order book", "p50 ms", "worst ms", "loop lag p99 ms", "messages/s", "lost")
 LIBRARIES = ("picows", "uvloop", "msgspec")
 MANY_SYMBOLS = 3000
 REST_CONNECTIONS = 4
@@ -178,6 +182,40 @@ def split_part(section: Section) -> None:
                 section.add(f"{gateways} × gateway: {load.name}", *row)
 
 
+def orders_parts(report: Report) -> None:
+    def paper(section: Section) -> None:
+        section.note = (
+            "Budget: p50 ≤ 8 ms by REST and ≤ 5 ms by WebSocket, 1,000 orders/s over several sockets, p99 ≤ 30 ms "
+            "while 100 clients stream 5,000 updates/s each. An order waits for two commits that are flushed to the "
+            f"disk; this one needs {orders.sync_ms():.2f} ms for a flush alone."
+        )
+        for name, told, streamed in orders.paper():
+            times = (f"{told.share(part):.2f}" for part in (0.5, 0.99, 1.0))
+            beside = (f"{streamed.per_second:,.0f}", f"{streamed.lost:,}", f"{streamed.every_p99:.2f}")
+            section.add(name, f"{told.per_second:,.0f}", *times, f"{told.busy:.0%}", f"{told.failed:,}", *beside)
+
+    def live(section: Section) -> None:
+        section.note = (
+            "From a program's bytes to the broker's bytes, both ways through the machine's network included. Budget of "
+            "what the router adds: p50 ≤ 3 ms. The rate is what the broker's limit lets through without waiting."
+        )
+        for way in orders.live():
+            shares = (audit.percentile(way.there, 0.5), audit.percentile(way.there, 0.99))
+            times = (f"{value:.2f}" for value in (*shares, way.told.share(0.5), way.told.share(0.99)))
+            section.add(f"{way.wire}, {way.beside}", *times, f"{len(way.there)}", f"{way.told.failed:,}")
+
+    def books(section: Section) -> None:
+        section.note = f"{orders.BOOK:,} open orders, over 2 MB of JSON each time."
+        for book in orders.books():
+            beside = ("", "") if (one := book.streamed) is None else (f"{one.per_second:,.0f}", f"{one.lost:,}")
+            times = (audit.percentile(book.took, 0.5), audit.percentile(book.took, 1.0), book.lag)
+            section.add(book.name, *(f"{value:.1f}" for value in times), *beside)
+
+    report.part(Section("Orders on paper, durable", ORDERS), paper)
+    report.part(Section("Orders on their way to a broker", WAY), live)
+    report.part(Section("A long order book", BOOK), books)
+
+
 def start_part(section: Section) -> None:
     seconds, megabytes = life.start_to_first_tick()
     section.add("start to a client's first tick", f"{seconds:.2f} s", "3 s")
@@ -187,7 +225,7 @@ def start_part(section: Section) -> None:
 def main(arguments: list[str]) -> None:
     save = "--save" in arguments
     parts = [part for part in arguments if part != "--save"]
-    chosen = set(parts or ("decode", "fanout", "rest", "nats", "split", "life", "masters", "replay"))
+    chosen = set(parts or ("decode", "fanout", "rest", "orders", "nats", "split", "life", "masters", "replay"))
     raise_file_limit()
     facts = describe() | {name: version(name) for name in LIBRARIES}
     report = Report({name: value if name not in LIBRARIES else f"{name} {value}" for name, value in facts.items()})
@@ -195,6 +233,8 @@ def main(arguments: list[str]) -> None:
         columns = ("a full-depth packet", "µs", "budget", "ratio")
         report.part(Section("Decode, merge, encode", columns), decode_part)
     measured = served_parts(report, chosen) if chosen & {"fanout", "rest", "life", "replay"} else {}
+    if "orders" in chosen:
+        orders_parts(report)
     if "nats" in chosen:
         nats_part(report, measured)
     if "split" in chosen:

@@ -19,6 +19,8 @@ from .machine import Child, Cores, cpu_seconds, layout, pinned, resident_bytes, 
 QUIET = 0.3
 EXCHANGE = "NSE"
 BROKER = "zerodha"
+RATES = ("API_RATE_LIMIT", "ORDER_RATE_LIMIT", "WS_MAX_MESSAGES_PER_SECOND")
+"""Limits of one client that would stop a load."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Bench:
     key: str
     folder: Path
     sink_cores: list[Cores]
+    desk: Child | None = None
 
     def run(self, load: Load, meanwhile: Callable[[], object] = lambda: None) -> Figures:
         """`meanwhile` is called when the data begins."""
@@ -111,9 +114,11 @@ class Bench:
 
 
 @contextmanager
-def bench(symbols: int, rows: int = 0, cores: int = 1, options: tuple[str, ...] = ()) -> Iterator[Bench]:
+def bench(
+    symbols: int, rows: int = 0, cores: int = 1, options: tuple[str, ...] = (), *, desk: bool = False
+) -> Iterator[Bench]:
     """`sangam serve` on one core (or two, or with 0 wherever the system likes) with an account of the prepared broker,
-    whose instruments file has so many `rows` besides the symbols that stream."""
+    whose instruments file has so many `rows` besides the symbols that stream. With `desk` it takes orders."""
     core, others = layout()
     if cores == 2 and len(others) > 2:
         core |= others.pop()
@@ -121,8 +126,11 @@ def bench(symbols: int, rows: int = 0, cores: int = 1, options: tuple[str, ...] 
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sangam-bench-")))
         ticker = stack.enter_context(Child("ticker", {"symbols": names(symbols), "rows": rows}, others[0]))
         urls = ticker.hear()
+        taker = stack.enter_context(Child("desk", {"symbols": names(symbols)}, others[0])) if desk else None
+        if taker is not None:
+            urls |= taker.hear()
         server = stack.enter_context(
-            ServerProcess(folder / "home", options=options, LOG_LEVEL="WARNING", API_RATE_LIMIT="1000000")
+            ServerProcess(folder / "home", (), options, LOG_LEVEL="WARNING", **dict.fromkeys(RATES, "1000000"))
         )
         hosts = [word for name, url in urls.items() for word in ("--host", f"{name}={url}")]
         secrets = ("--set", "api_key=bench", "--set", "access_token=bench")
@@ -130,7 +138,7 @@ def bench(symbols: int, rows: int = 0, cores: int = 1, options: tuple[str, ...] 
         key = server.create_key("--label", "bench")
         with pinned(core) if cores else nullcontext():
             server.start()
-        yield Bench(server, ticker, key, folder, others[1:])
+        yield Bench(server, ticker, key, folder, others[1:], taker)
 
 
 @contextmanager
