@@ -242,7 +242,7 @@ class DirectBroker(BrokerInterface):
             self._dispatcher.put_latest(key, lambda: self._tell(self._tick_listener(told), told))
 
     def _fail(self, error: SangamError) -> None:
-        self._call(lambda: self._tell(self.on_error, error))
+        self._call(lambda: self._tell_error(error))
 
 
 async def _close(line: _Line) -> None:

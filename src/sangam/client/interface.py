@@ -222,15 +222,20 @@ class BrokerInterface(ABC):
         return own or self.on_tick
 
     def _tell(self, callback: Callable[..., object] | None, *what: Any) -> None:
-        """Call a callback; its failure goes to `on_error`, and the failure of that into the log."""
-        if callback is None:
-            if callback is self.on_error and what:
-                log.error("%s", what[0])
+        """Call a callback, if there is one; its failure goes to `on_error`."""
+        if callback is not None:
+            try:
+                callback(*what)
+            except Exception as error:  # a fault of the strategy must not cost the connection
+                log.exception("A callback of the strategy failed")
+                if self.on_error is not None:
+                    self._tell_error(error)
+
+    def _tell_error(self, error: Exception) -> None:
+        if self.on_error is None:
+            log.error("%s", error)
             return
         try:
-            callback(*what)
-        except Exception as error:
-            if callback is self.on_error or self.on_error is None:
-                log.exception("A callback of the strategy failed")
-            else:
-                self._tell(self.on_error, error)
+            self.on_error(error)
+        except Exception:
+            log.exception("on_error of the strategy failed")

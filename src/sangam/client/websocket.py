@@ -90,7 +90,7 @@ class WebSocketBroker(BrokerInterface):
             ordered=lambda order: self._call(lambda: self._tell(self.on_order_update, order)),
             connected=lambda: self._call(lambda: self._tell(self.on_connect)),
             disconnected=lambda reason: self._call(lambda: self._tell(self.on_disconnect, reason)),
-            failed=lambda error: self._call(lambda: self._tell(self.on_error, error)),
+            failed=lambda error: self._call(lambda: self._tell_error(error)),
         )
         self._line = Line(self._url, self._api_key, listener, self._greetings, self._since, self._timing)
         self._line.begin()
