@@ -1,6 +1,7 @@
 """A price as the paper book sees it: exact, and only what may be traded on."""
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -63,6 +64,7 @@ def read(last: Last | None, since_ms: int) -> Quote | None:
     )
 
 
+@lru_cache(maxsize=8192)
 def exact(price: float) -> Decimal:
-    """The shortest decimal that reads as this float: what the exchange meant."""
+    """The shortest decimal that reads as this float: what the exchange meant. Prices come again at every tick."""
     return Decimal(repr(price))

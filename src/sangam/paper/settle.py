@@ -19,6 +19,8 @@ from .quote import ZERO, Quote
 from .state import Balance, DayResult, PaperPosition
 
 SESSION_START = timedelta(hours=3)
+_FIRST_SESSION_MS = int((datetime(1970, 1, 2, tzinfo=IST) + SESSION_START).timestamp() * 1000)
+_DAY_MS = 86_400_000
 AUTO_SQUARE_OFF = "AUTO_SQUARE_OFF"
 EXPIRY_SETTLEMENT = "EXPIRY_SETTLEMENT"
 
@@ -39,9 +41,8 @@ def session_of(now_ms: int) -> str:
 
 
 def session_start(now_ms: int) -> int:
-    """When that day began: prices of before are yesterday's."""
-    day = date.fromisoformat(session_of(now_ms))
-    return int((datetime.combine(day, time(0), IST) + SESSION_START).timestamp() * 1000)
+    """When that day began: prices of before are yesterday's. IST never shifts, and every tick asks."""
+    return now_ms - (now_ms - _FIRST_SESSION_MS) % _DAY_MS
 
 
 def advance(book: PaperBook, now_ms: int) -> None:
