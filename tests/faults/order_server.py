@@ -13,13 +13,14 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
-import pytest
 from sqlalchemy import Connection, event
 
+from sangam.app import orders, server
 from sangam.brokers import registry
 from sangam.brokers.contract import BrokerSpec, Limit, Tag
 from sangam.brokers.registry import Registry
 from sangam.cli.main import main
+from sangam.orders import poller
 from sangam.orders.journal import Journal
 from sangam.orders.live import Live
 from sangam.orders.reconciler import Reconciler
@@ -30,6 +31,7 @@ from sangam.orders.updates import Updates
 from sangam.store.database import Database
 from sangam.store.journal import open_journal_database
 from sangam.transport import exchange as wire
+from sangam.transport import http
 from sangam.transport.http import HttpDriver, HttpTiming
 
 STEPS = ("checked", "added", "pending", "announcing", "sent", "written", "answered", "accepted", "journalled")
@@ -40,33 +42,38 @@ FULL = "full"
 
 PACE = Pace(settle=2.0, late=0.4, first=0.1, cap=1.0, gap=0.2)
 ROUTER = RouterTiming(evidence=1.5)
-HTTP = HttpTiming(write=1.2, write_wait=0.7, read=5.0, pause=0.05)
+HTTP = HttpTiming(write=1.2, write_wait=0.7, read=1.5, pause=0.05)
 SAFETY = 1.5
 """Seconds between two reads of the book while orders are open."""
 
 _METHODS = {"place": "POST", "modify": "PUT", "cancel": "DELETE"}
 
 
+def put(owner: object, name: str, value: object) -> None:
+    """Replace what the house looks up there; this process is the test's own."""
+    setattr(owner, name, value)
+
+
 def die() -> NoReturn:
     os._exit(DEAD)  # no handler runs and nothing is flushed
 
 
-def hurry(patch: pytest.MonkeyPatch) -> None:
+def hurry() -> None:
     """Short time-outs, and limits that are never reached."""
-    patch.setattr("sangam.app.orders.Reconciler", partial(Reconciler, pace=PACE))
-    patch.setattr("sangam.app.orders.Router", partial(Router, timing=ROUTER))
-    patch.setattr("sangam.app.server.HttpDriver", partial(HttpDriver, timing=HTTP))
-    patch.setattr("sangam.orders.poller.SAFETY", SAFETY)
+    put(orders, "Reconciler", partial(Reconciler, pace=PACE))
+    put(orders, "Router", partial(Router, timing=ROUTER))
+    put(server, "HttpDriver", partial(HttpDriver, timing=HTTP))
+    put(poller, "SAFETY", SAFETY)
 
 
-def change_brokers(patch: pytest.MonkeyPatch, change: Callable[[BrokerSpec], BrokerSpec]) -> None:
+def change_brokers(change: Callable[[BrokerSpec], BrokerSpec]) -> None:
     load = registry.load
 
     @wraps(load)
     def changed(*arguments: Any) -> Registry:
         return Registry(change(spec) for spec in load(*arguments))
 
-    patch.setattr(registry, "load", changed)
+    put(registry, "load", changed)
 
 
 def widened(spec: BrokerSpec) -> BrokerSpec:
@@ -77,7 +84,7 @@ def untagged(spec: BrokerSpec) -> BrokerSpec:
     return spec if spec.trading is None else replace(spec, trading=replace(spec.trading, tag=Tag()))
 
 
-def fill_up(patch: pytest.MonkeyPatch) -> None:
+def fill_up() -> None:
     """A quota for the journal's file, looked up at each transaction."""
 
     def opened(home: Path, url: str) -> Database:
@@ -90,7 +97,7 @@ def fill_up(patch: pytest.MonkeyPatch) -> None:
         event.listen(database._engine, "begin", begin)
         return database
 
-    patch.setattr("sangam.app.orders.open_journal_database", opened)
+    put(orders, "open_journal_database", opened)
 
 
 class Death:
@@ -102,16 +109,16 @@ class Death:
         self._added: asyncio.Future[None] | None = None
         self._under_way = False
 
-    def arm(self, patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(Journal, "add", self._adding(Journal.add))
-        patch.setattr(Journal, "add_act", self._adding(Journal.add_act))
-        patch.setattr(Journal, "sent", self._announcing(Journal.sent))
-        patch.setattr(Updates, "accepted", self._accepted(Updates.accepted))
-        patch.setattr("sangam.transport.http.exchange", self._exchange(wire.exchange))
-        patch.setattr(wire._Journey, "__call__", self._journey(wire._Journey.__call__))
+    def arm(self) -> None:
+        put(Journal, "add", self._adding(Journal.add))
+        put(Journal, "add_act", self._adding(Journal.add_act))
+        put(Journal, "sent", self._announcing(Journal.sent))
+        put(Updates, "accepted", self._accepted(Updates.accepted))
+        put(http, "exchange", self._exchange(wire.exchange))
+        put(wire._Journey, "__call__", self._journey(wire._Journey.__call__))
         for name, method in _METHODS.items():
             if method == self._method:
-                patch.setattr(Live, name, self._pending(getattr(Live, name)))
+                put(Live, name, self._pending(getattr(Live, name)))
 
     def _adding(self, add: Callable[..., asyncio.Future[None]]) -> Callable[..., asyncio.Future[None]]:
         def adding(*arguments: Any) -> asyncio.Future[None]:
@@ -177,17 +184,17 @@ class Death:
         return accepting
 
 
-def prepare(patch: pytest.MonkeyPatch) -> None:
+def prepare() -> None:
     if os.environ.get("ORDER_TABLE") != "true":
-        hurry(patch)
-        change_brokers(patch, widened)
+        hurry()
+        change_brokers(widened)
     if os.environ.get("ORDER_TAG") == "none":
-        change_brokers(patch, untagged)
+        change_brokers(untagged)
     if told := os.environ.get("ORDER_DIES"):
-        Death(*told.split()).arm(patch)
-    fill_up(patch)
+        Death(*told.split()).arm()
+    fill_up()
 
 
 if __name__ == "__main__":
-    prepare(pytest.MonkeyPatch())
+    prepare()
     main()

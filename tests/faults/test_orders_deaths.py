@@ -63,7 +63,7 @@ def test_promises_1_and_3_a_placement(rig: OrderRig, step: str) -> None:
     """What was never sent is denied, what was sent is found out, and asking again places nothing a second time."""
     name, death = f"die{step}"[:10], Death(rig)
     terms = {"symbol": "SBIN", "exchange": "NSE", "action": "BUY", "quantity": 5, "pricetype": "LIMIT", "price": 950}
-    body = {**terms, "strategy": "faults", "client_order_id": name, "tag": name}
+    body: dict[str, Any] = {**terms, "strategy": "faults", "client_order_id": name, "tag": name}
     death.at(step, "POST", "placeorder", **body)
 
     def reached() -> int:
