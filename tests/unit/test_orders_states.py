@@ -246,6 +246,12 @@ class TestConclusions:
         assert after.state is before.state
         assert kinds(before, after) == []
 
+    @pytest.mark.parametrize("final", ["complete", "cancelled"])
+    def test_an_end_that_settles_a_doubt_says_nothing_of_it_any_more(self, final: str) -> None:
+        order = an_order(reason="no reply", code="OUTCOME_UNKNOWN", state=OrderState.UNKNOWN)
+        after = merge(order, an_update(final))
+        assert (after.state.value, after.reason, after.code) == (final, "", "")
+
     def test_a_rejection_has_its_reason(self) -> None:
         order = merge(an_order(), an_update("rejected", rejection_reason="Insufficient funds"))
         assert (order.reason, order.code) == ("Insufficient funds", "ORDER_ERROR")

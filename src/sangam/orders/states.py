@@ -161,7 +161,7 @@ def merge(order: Order, update: OrderUpdate, superseded: Terms | None = None) ->
         after = replace(after, reason=update.rejection_reason, code=Rejected.code)
     elif state is OrderState.CANCELLED and update.rejection_reason:
         after = replace(after, reason=update.rejection_reason, code="")
-    elif _concluded(order) and state is not order.state:
+    elif state is not order.state and (_concluded(order) or order.state is OrderState.UNKNOWN):
         after = replace(after, reason="", code="")
     return _clear(after)
 
