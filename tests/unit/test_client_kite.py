@@ -159,6 +159,43 @@ def test_an_order_whose_answer_is_lost_is_found_and_not_repeated(heard: Heard, m
     assert [row.order_id for row in taken(heard, placed)] == [placed.order_id]
 
 
+def test_a_change_and_a_cancel_whose_answers_are_lost_are_looked_for(heard: Heard) -> None:
+    faults = heard.simulator.simulator.faults.orders
+    placed = heard.broker.place_order("SBIN", 1, "BUY", heard.price(move=-0.03))
+    heard.simulator.call(lambda: faults.mishap(Mishap.TAKEN_SERVER_ERROR))
+    assert heard.broker.modify_order(placed.order_id, qty=3).quantity == 3
+    heard.simulator.call(lambda: faults.mishap(Mishap.TAKEN_THEN_RESET))
+    assert heard.broker.cancel_order(placed.order_id).status is OrderState.CANCELLED
+    assert [happened.method for happened in faults.happened[-2:]] == ["PUT", "DELETE"]
+
+
+def test_a_cancel_that_did_not_arrive_is_in_doubt(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sangam.client.direct_desk.LOOKS", (0.01, 0.05))
+    placed = heard.broker.place_order("SBIN", 1, "BUY", heard.price(move=-0.03))
+    heard.simulator.call(lambda: heard.simulator.simulator.faults.orders.mishap(Mishap.LOST_RESET, 2))
+    with pytest.raises(InDoubt):
+        heard.broker.modify_order(placed.order_id, qty=3)
+    with pytest.raises(InDoubt):
+        heard.broker.cancel_order(placed.order_id)
+    assert heard.broker.get_order(placed.order_id).status is OrderState.OPEN
+
+
+def test_what_the_broker_had_no_time_for_may_be_asked_again(heard: Heard) -> None:
+    heard.simulator.call(lambda: heard.simulator.simulator.faults.orders.mishap(Mishap.LOST_TOO_MANY))
+    price = heard.price(move=-0.03)
+    with pytest.raises(Denied) as caught:
+        heard.broker.place_order("SBIN", 1, "BUY", price, client_order_id="busy-1")
+    assert caught.value.code == "RATE_LIMITED"
+
+    def again() -> bool:
+        try:
+            return heard.broker.place_order("SBIN", 1, "BUY", price, client_order_id="busy-1").order_id != ""
+        except Denied:
+            return False
+
+    wait_for_sync(again, 10, "its turn")
+
+
 def test_an_order_that_nobody_knows_of_stays_in_doubt(heard: Heard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sangam.client.direct_desk.LOOKS", (0.01, 0.05))
     heard.simulator.call(lambda: heard.simulator.simulator.faults.orders.mishap(Mishap.LOST_RESET))

@@ -41,6 +41,12 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             validity=order.validity,
         )
 
+    def hold(self, order: Order) -> bool:
+        """Whether an order has them."""
+        change = self.applied(order)
+        asked = (change.quantity, change.price_type, change.price, change.trigger_price)
+        return asked == (order.quantity, order.price_type, order.price, order.trigger_price)
+
 
 def ticket(
     symbol: str,

@@ -23,23 +23,29 @@ class LoopThread:
     """A loop in a daemon thread."""
 
     def __init__(self, name: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._closing = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of a coroutine that runs there. Its own deadline ends it."""
-        if threading.current_thread() is self._thread or not self._thread.is_alive():
-            work.close()
-            raise NotSent("The connection of this client is closed: call connect() first.")
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+        with self._lock:  # what comes after the last cancelling would never end
+            if self._closing:
+                work.close()
+                raise NotSent("This client is not connected: call connect() first. Nothing was sent.")
+            result = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return result.result()
 
     def stop(self) -> None:
         """What still runs there is cancelled."""
-        asyncio.run_coroutine_threadsafe(_cancel_all(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        with self._lock:
+            self._closing = True
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self.loop.close()
+        self._loop.close()
 
 
 async def _cancel_all() -> None:

@@ -102,6 +102,7 @@ class DirectBroker(BrokerInterface):
                 streams.start()
                 if streams.orders is None:
                     desk.errand(desk.watch(self._fail))
+                    line.up.set()
                     self._call(lambda: self._tell(self.on_connect))
                 else:
                     await line.up.wait()
@@ -115,8 +116,9 @@ class DirectBroker(BrokerInterface):
             return
         if line is not None:
             thread.run(_close(line))
+            if line.up.is_set():
+                dispatcher.put(lambda: self._tell(self.on_disconnect, "closed by us"))
         thread.stop()
-        dispatcher.put(lambda: self._tell(self.on_disconnect, "closed by us"))
         dispatcher.stop()
 
     # --- orders -------------------------------------------------------------------------------------------------------
@@ -134,8 +136,7 @@ class DirectBroker(BrokerInterface):
         return self._run(lambda desk: desk.order(order_id))
 
     def get_orderbook(self) -> list[OrderInfo]:
-        self._run(lambda desk: desk.catch_up())
-        return self._orders.all()
+        return self._run(lambda desk: desk.book())
 
     def _place_gtt(self, name: Name, leg: GttLeg, client_order_id: str, patience: float) -> str:
         return self._run(lambda desk: desk.place_gtt(name, leg, client_order_id, patience))

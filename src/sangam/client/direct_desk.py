@@ -14,9 +14,11 @@ from sangam.model.errors import (
     BrokerError,
     Denied,
     InDoubt,
+    RateLimited,
     Refused,
     Rejected,
     SangamError,
+    SessionExpired,
     Unsupported,
 )
 from sangam.model.instrument import Instrument
@@ -94,10 +96,7 @@ class DirectDesk:
             if self.orders.known(order.id).state is not OrderState.UNKNOWN:
                 break
             await asyncio.sleep(pause)
-            try:
-                await self._look(self.orders.known(order.id))
-            except BrokerError as error:
-                log.warning("The order book could not be read: %s", error)
+            await self._try_to_look(self.orders.known(order.id))
         order = self.orders.known(order.id)
         if order.state is OrderState.REJECTED:
             raise Rejected(order.reason or "The broker rejected it.", order.code, order)
@@ -108,6 +107,12 @@ class DirectDesk:
                 order=order,
             )
         return order
+
+    async def _try_to_look(self, order: OrderInfo) -> None:
+        try:
+            await self._look(order)
+        except BrokerError as error:
+            log.warning("The order book could not be read: %s", error)
 
     async def _look(self, order: OrderInfo) -> None:
         """By the cheapest read that tells of this order."""
@@ -127,21 +132,43 @@ class DirectDesk:
 
     async def modify(self, reference: str, terms: Terms, patience: float) -> OrderInfo:
         order = await self._known(reference)
-        instrument = self.orders.listing.lookup(order.symbol, order.exchange)
-        operation = self._trading.modify(order, terms.applied(order), instrument, self._session, self._driver.ctx())
-        await self._write(operation, patience, order)
+        instrument, change = self.orders.listing.lookup(order.symbol, order.exchange), terms.applied(order)
+        operation = self._trading.modify(order, change, instrument, self._session, self._driver.ctx())
+        try:
+            await self._write(operation, patience, order)
+        except InDoubt:
+            if not await self._shows(order, terms.hold):
+                raise
         return self.orders.modified(order.id, terms, self._clock.now_ms())
 
     async def cancel(self, reference: str, patience: float) -> OrderInfo:
         order = await self._known(reference)
-        await self._write(self._trading.cancel(order, self._session, self._driver.ctx()), patience, order, urgent=True)
+        operation = self._trading.cancel(order, self._session, self._driver.ctx())
+        try:
+            await self._write(operation, patience, order, urgent=True)
+        except InDoubt:
+            if not await self._shows(order, lambda now: now.state is OrderState.CANCELLED):
+                raise
         return self.orders.known(order.id)
+
+    async def _shows(self, order: OrderInfo, done: Callable[[OrderInfo], bool]) -> bool:
+        """Whether the broker's book shows, in a while, what may have been done to an order."""
+        for pause in LOOKS:
+            await asyncio.sleep(pause)
+            await self._try_to_look(order)
+            if done(self.orders.known(order.id)):
+                return True
+        return False
 
     async def order(self, reference: str) -> OrderInfo:
         order = await self._known(reference)
         if not order.is_final:
             await self._look(order)
         return self.orders.known(order.id)
+
+    async def book(self) -> list[OrderInfo]:
+        await self.catch_up()
+        return self.orders.all()
 
     async def catch_up(self, *, quietly: bool = False) -> None:
         """Read the whole book: what happened while nothing was heard is told now."""
@@ -195,7 +222,7 @@ class DirectDesk:
     async def _write(
         self, operation: Operation[T], patience: float, order: OrderInfo | None = None, *, urgent: bool = False
     ) -> T:
-        """Raises Denied (nothing left), Rejected (evidence), InDoubt; the last with its cause."""
+        """Raises Denied (nothing was done), SessionExpired, Rejected (evidence), InDoubt; the last with its cause."""
         sent = False
 
         async def announced() -> None:
@@ -213,6 +240,10 @@ class DirectDesk:
                     raise
                 text = str(error) if broker is not None else f"A fault of ours: {error!r}. Nothing was sent."
                 raise Denied(text, getattr(error, "code", ""), order) from error
+            if isinstance(error, SessionExpired):
+                raise
+            if isinstance(error, RateLimited):
+                raise Denied(str(error), error.code, order) from error
             if isinstance(error, Refused):
                 raise Rejected(str(error), error.code, order) from error
             text = f"It was sent, and nobody knows what became of it ({error}). Look before you repeat it."

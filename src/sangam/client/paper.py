@@ -1,11 +1,13 @@
 """A market on paper in this process, for tests of strategies: prices are told by the test, time stands still between
 them, callbacks come before the call returns. Two runs of the same program do the same."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
+from functools import partial, wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sangam.brokers.contract import Tag
 from sangam.model.books import Funds, GttLeg
@@ -28,10 +30,24 @@ from .interface import BrokerInterface
 from .listing import Listing
 from .own_orders import OwnOrders
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 ACCOUNT = "paper"
 START = datetime(2026, 1, 5, 10, 0, tzinfo=IST)
 TICK_MS = 1_000
 """How far each tick moves the time, unless it tells one."""
+
+
+def _locked(method: Callable[Concatenate["PaperBroker", P], T]) -> Callable[Concatenate["PaperBroker", P], T]:
+    """One thread at a time; a callback may call again."""
+
+    @wraps(method)
+    def alone(broker: "PaperBroker", /, *args: P.args, **more: P.kwargs) -> T:
+        with broker.lock:
+            return method(broker, *args, **more)
+
+    return alone
 
 
 class PaperBroker(BrokerInterface):
@@ -49,6 +65,7 @@ class PaperBroker(BrokerInterface):
         start: datetime = START,
     ) -> None:
         super().__init__()
+        self.lock = threading.RLock()
         balance = Balance(cash=asked.rupees("cash", cash) or Decimal(0))
         self._book = PaperBook(ACCOUNT, config or Config(), balance, always_open=lambda account: True)
         tag = Tag("text", 10)
@@ -74,6 +91,7 @@ class PaperBroker(BrokerInterface):
 
     # --- what the test does -------------------------------------------------------------------------------------------
 
+    @_locked
     def tick(
         self,
         symbol: str,
@@ -123,12 +141,14 @@ class PaperBroker(BrokerInterface):
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
+    @_locked
     def connect(self, timeout: float = 10.0) -> None:
         if not self._connected:
             self._connected = True
             self._call(lambda: self._tell(self.on_connect))
             self._flush()
 
+    @_locked
     def disconnect(self) -> None:
         if self._connected:
             self._connected = False
@@ -137,6 +157,7 @@ class PaperBroker(BrokerInterface):
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
+    @_locked
     def _place(self, ticket: Ticket, patience: float) -> OrderInfo:
         self._refuse_unconnected()
         order = self._orders.standing(ticket)
@@ -169,11 +190,13 @@ class PaperBroker(BrokerInterface):
             raise Rejected(order.reason, order.code, order)
         return order
 
+    @_locked
     def _modify(self, order_id: str, terms: Terms, patience: float) -> OrderInfo:
         order = self._known(order_id)
         quote = self._quotes.get((order.symbol, order.exchange))
         return self._change(order, partial(self._book.modify, order.id, terms.applied(order), quote, self._now_ms))
 
+    @_locked
     def _cancel(self, order_id: str, patience: float) -> OrderInfo:
         order = self._known(order_id)
         return self._change(order, partial(self._book.cancel, order.id, self._now_ms))
@@ -191,17 +214,21 @@ class PaperBroker(BrokerInterface):
         self._refuse_unconnected()
         return self._orders.known(reference)
 
+    @_locked
     def get_order(self, order_id: str) -> OrderInfo:
         return self._orders.known(order_id)
 
+    @_locked
     def get_orderbook(self) -> list[OrderInfo]:
         return self._orders.all()
 
+    @_locked
     def get_tradebook(self) -> list[TradeInfo]:
         return books.trades(map(views.trade, self._book.trades), self._orders.listing)
 
     # --- triggers -----------------------------------------------------------------------------------------------------
 
+    @_locked
     def _place_gtt(self, name: Name, leg: GttLeg, client_order_id: str, patience: float) -> str:
         self._refuse_unconnected()
         if client_order_id not in self._triggers:
@@ -213,6 +240,7 @@ class PaperBroker(BrokerInterface):
             self._triggers[client_order_id] = placed.id
         return self._triggers[client_order_id]
 
+    @_locked
     def cancel_gtt(self, trigger_id: str, *, timeout: float | None = None) -> None:
         self._refuse_unconnected()
         try:
@@ -220,20 +248,24 @@ class PaperBroker(BrokerInterface):
         except Refused as refused:
             raise Rejected(str(refused), refused.code) from None
 
+    @_locked
     def get_gtts(self) -> list[GttInfo]:
         rows = [views.gtt(one, ACCOUNT, _own) for one in self._book.gtts.values()]
         return books.gtts(rows, self._orders.listing)
 
     # --- books and prices ---------------------------------------------------------------------------------------------
 
+    @_locked
     def get_positions(self) -> list[PositionInfo]:
         rows = [views.position(one, ACCOUNT, _own) for one in self._book.ledger.positions.values()]
         return books.positions(rows, self._orders.listing)
 
+    @_locked
     def get_holdings(self) -> list[HoldingInfo]:
         rows = [views.holding(one, ACCOUNT, _own) for one in self._book.ledger.holdings.values()]
         return books.holdings(rows, self._orders.listing)
 
+    @_locked
     def get_funds(self) -> Funds:
         return views.funds(self._book)
 
@@ -243,10 +275,12 @@ class PaperBroker(BrokerInterface):
             raise BrokerError(f"There is no price of {place}:{symbol}: call tick() first.")
         return self._ticks[symbol, place]
 
+    @_locked
     def _subscribe(self, names: list[Name], mode: Mode) -> None:
         self._refuse_unconnected()
         self._subscribed.update(names)
 
+    @_locked
     def _unsubscribe(self, names: list[Name]) -> None:
         self._subscribed.difference_update(names)
 

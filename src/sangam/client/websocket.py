@@ -160,9 +160,7 @@ class WebSocketBroker(BrokerInterface):
             await self._write(line, "modify_order", {"order_id": order_id, **wire.modification(terms)}, ends)
         except Broken as broken:
             order = await self._find(line, order_id, str(broken))
-            change = terms.applied(order)
-            now = (order.quantity, order.price_type, order.price, order.trigger_price)
-            if (change.quantity, change.price_type, change.price, change.trigger_price) != now:
+            if not terms.hold(order):
                 text = f"Order {order_id} may still be modified; it is not yet ({broken}). Look at it before you go on."
                 raise InDoubt(text, order=order) from None
             return order
