@@ -19,6 +19,7 @@ class FakeGateway:
 
     def __init__(self) -> None:
         self.orders: dict[str, dict[str, Any]] = {}
+        self.triggers: dict[str, dict[str, Any]] = {}
         self.journal: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.script: dict[str, list[Any]] = {}
@@ -161,7 +162,22 @@ class FakeGateway:
         return {"data": {"orders": list(self.orders.values())}}
 
     def _gtt(self, asked: dict[str, Any]) -> dict[str, Any]:
-        return {"trigger_id": f"GTT-{asked['client_order_id']}"}
+        trigger = f"GTT-{asked['client_order_id']}"
+        leg = {"quantity": asked["quantity"], "action": asked["side"]}
+        named = {name: asked[name] for name in ("symbol", "exchange")}
+        row = {"trigger_id": trigger, "status": "active", "trigger_prices": [1.0], "legs": [leg], **named}
+        self.triggers.setdefault(trigger, row)
+        return {"trigger_id": trigger}
+
+    def _cancel_gtt(self, asked: dict[str, Any]) -> dict[str, Any]:
+        row = self.triggers[asked["trigger_id"]]
+        if row["status"] != "active":
+            return {"status": "error", "code": "INVALID_ORDER", "message": "Cannot cancel GTT in cancelled status"}
+        row["status"] = "cancelled"
+        return {"trigger_id": row["trigger_id"]}
+
+    def _gtts(self, asked: dict[str, Any]) -> dict[str, Any]:
+        return {"data": list(self.triggers.values())}
 
     def _funds(self, asked: dict[str, Any]) -> dict[str, Any]:
         names = ("availablecash", "collateral", "m2mrealized", "m2munrealized", "utiliseddebits")
@@ -178,6 +194,8 @@ class FakeGateway:
         "cancel_order": _cancel,
         "get_orderbook": _orderbook,
         "place_gtt": _gtt,
+        "cancel_gtt": _cancel_gtt,
+        "get_gtts": _gtts,
         "get_funds": _funds,
     }
 

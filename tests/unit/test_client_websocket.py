@@ -232,6 +232,35 @@ def test_a_cancel_that_went_astray_is_repeated(gateway: FakeGateway, client: Cli
     assert len(gateway.actions("cancel_order")) == 3
 
 
+def test_a_cancel_that_went_astray_twice_has_one_end(gateway: FakeGateway, client: Client) -> None:
+    client.place()
+    gateway.script["cancel_order"] = ["lose", "silence"]
+    client.reply_timeout = 0.5
+    assert client.cancel_order("one").status is OrderState.CANCELLED
+    client.place("two")
+    gateway.script["cancel_order"] = ["lose"] * 50
+    with pytest.raises(InDoubt, match="may still be cancelled") as caught:
+        client.cancel_order("two", timeout=0.2)
+    assert caught.value.order is not None
+    assert caught.value.order.state is OrderState.OPEN
+
+
+def test_a_trigger_whose_cancel_went_astray(gateway: FakeGateway, client: Client) -> None:
+    trigger = client.place_gtt("SBIN", 790, 5, "BUY", client_order_id="g")
+    gateway.script["cancel_gtt"] = ["take"]
+    client.cancel_gtt(trigger)
+    assert [row.status for row in client.get_gtts()] == ["cancelled"]
+    with pytest.raises(Denied, match="in cancelled status"):
+        client.cancel_gtt(trigger)
+    assert len(gateway.actions("cancel_gtt")) == 2
+
+
+def test_a_trigger_that_cannot_be_asked_about_is_in_doubt(gateway: FakeGateway, client: Client) -> None:
+    gateway.script["place_gtt"] = ["lose"] * 50
+    with pytest.raises(InDoubt, match="get_gtts"):
+        client.place_gtt("SBIN", 790, 5, "BUY", timeout=0.3)
+
+
 def test_a_change_that_went_astray_is_looked_for(gateway: FakeGateway, client: Client) -> None:
     client.place()
     gateway.script["modify_order"] = ["take"]
@@ -265,10 +294,9 @@ def test_a_wrong_key_ends_the_attempts(gateway: FakeGateway) -> None:
 
 def test_nobody_there() -> None:
     client = WebSocketBroker(f"ws://127.0.0.1:{free_port()}", KEY, timing=QUICK)
-    with pytest.raises(NotSent, match="in a row"):
-        client.connect(timeout=5)
-    with pytest.raises(NotSent):
-        client.connect(timeout=0.01)
+    for seconds in (0.3, 0.01):
+        with pytest.raises(NotSent, match="no connection to the server in time"):
+            client.connect(timeout=seconds)
 
 
 def test_many_threads_share_one_line(gateway: FakeGateway, client: Client) -> None:

@@ -31,6 +31,7 @@ FEATURES = ("order_events", "refusals")
 PING = 10.0
 """Seconds: a silent line is asked whether it lives after so many, and given up after as many more."""
 GREETING = 10.0
+FAREWELL = 1.0
 
 
 class Broken(Exception):
@@ -118,15 +119,15 @@ class Line:
         self._to(LineState.ENDED, "closed by us")
         self._break("closed by us")
 
-    async def ready(self, ends: float) -> None:
-        """Return once the line is up. Raises NotSent after `ends` (monotonic seconds), and at once while the server has
-        not answered several times in a row; AuthError where the key is wrong."""
+    async def ready(self, ends: float, *, patient: bool = False) -> None:
+        """Return once the line is up. Raises NotSent after `ends` (monotonic seconds) and, unless one is `patient`, at
+        once while the server has not answered several times in a row; AuthError where the key is wrong."""
         while self.state is not LineState.UP:
             if self._fatal is not None:
                 raise self._fatal
             if self.state is LineState.ENDED:
                 raise NotSent("This client is not connected: call connect() first. Nothing was sent.")
-            if self.state is LineState.WAITING and self.failures >= self._timing.breaker:
+            if self.state is LineState.WAITING and self.failures >= self._timing.breaker and not patient:
                 raise NotSent(
                     f"The server did not answer {self.failures} times in a row ({self.reason}). Nothing was sent; the "
                     "connection is tried again."
@@ -184,8 +185,7 @@ class Line:
             await asyncio.sleep(delay)
 
     async def _live_once(self, socket: "_Socket") -> str:
-        endpoint = Endpoint(url=self._url, dead_credential=frozenset({401, 403, 4401}))
-        socket.opened(await open_channel(endpoint, socket, PING))
+        await self._open(socket)
         await self._first(self._greet(socket), socket)
         self._socket = socket
         self.failures = 0
@@ -199,6 +199,19 @@ class Line:
             self._socket = None
             self._break(socket.reason or "closed by us")
             self._listener.disconnected(socket.reason or "closed by us")
+
+    async def _open(self, socket: "_Socket") -> None:
+        endpoint = Endpoint(url=self._url, dead_credential=frozenset({401, 403, 4401}))
+        opening = asyncio.ensure_future(open_channel(endpoint, socket, PING))
+        try:
+            socket.opened(await asyncio.shield(opening))
+        except asyncio.CancelledError:  # one that is broken off half-way would stay open: let it end, but not for long
+            done, _ = await asyncio.wait({opening}, timeout=FAREWELL)
+            if not done:
+                opening.cancel()
+            elif opening.exception() is None:
+                socket.opened(opening.result())
+            raise
 
     async def _first(self, work: Awaitable[None], socket: "_Socket") -> None:
         """The work, or the end of the socket, whichever comes first."""
