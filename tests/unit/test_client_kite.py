@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.simulator_thread import SimulatorThread
 from tests.support import wait_for_sync
 
+from sangam.brokers import registry
 from sangam.client import KiteBroker, OrderInfo, Tick
 from sangam.client.direct import DirectBroker
 from sangam.model.enums import Exchange as Code
@@ -293,6 +295,45 @@ def test_a_failing_callback_costs_nothing(heard: Heard) -> None:
     wait_for_sync(lambda: heard.errors, what="the error")
     assert isinstance(heard.errors[0], ValueError)
     assert heard.broker.get_order(placed.order_id).status is OrderState.OPEN
+
+
+def test_where_no_stream_tells_of_orders_the_book_does(
+    simulator: SimulatorThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where the broker takes no MARKET orders, the price must be named: nothing is converted here."""
+    spec = registry.load()["zerodha"]
+    assert spec.trading is not None
+    (stream,) = spec.streams
+    deaf = replace(stream, carries=replace(stream.carries, orders=False), opens="on_want")
+    trading = replace(spec.trading, polls=0.1, market="limit")
+    changed = registry.Registry([replace(spec, streams=(deaf,), trading=trading)])
+    monkeypatch.setattr("sangam.client.direct.registry.load", lambda: changed)
+    rig = Heard(simulator)
+    with rig.broker:
+        wait_for_sync(lambda: rig.life == ["up"], what="the connect")
+        with pytest.raises(Unsupported, match="give a price"):
+            rig.broker.place_order("SBIN", 1, "BUY")
+        placed = rig.broker.place_order("SBIN", 1, "BUY", rig.price(move=-0.03))
+        simulator.call(lambda: simulator.simulator.exchange.cancel(placed.order_id))
+        wait_for_sync(lambda: "ORDER_CANCELLED" in rig.events(placed), what="the poll")
+        rig.broker.subscribe("SBIN")
+        wait_for_sync(lambda: rig.ticks, what="a tick")
+    assert rig.life == ["up", "closed by us"]
+
+
+def test_a_session_that_dies_is_told(simulator: SimulatorThread) -> None:
+    rig = Heard(simulator)
+    with rig.broker:
+        wait_for_sync(lambda: rig.life == ["up"], what="the connect")
+        simulator.call(simulator.simulator.expire_token)
+        wait_for_sync(lambda: rig.errors, 10, "the end")
+        assert isinstance(rig.errors[0], SessionExpired)
+        with pytest.raises(SessionExpired):
+            rig.broker.place_order("SBIN", 1, "BUY", 800, client_order_id="dead-1")
+        with pytest.raises(SessionExpired):
+            rig.broker.get_funds()
+    assert len(rig.life) == 2
+    simulator.call(simulator.simulator.new_login)
 
 
 def test_a_dead_session_is_told_at_once(simulator: SimulatorThread) -> None:

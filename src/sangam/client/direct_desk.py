@@ -233,6 +233,8 @@ class DirectDesk:
             return await self._driver.run(
                 self._spec, self._session, operation, urgent=urgent, sending=announced, wait=patience
             )
+        except SessionExpired:
+            raise
         except Exception as error:
             broker = error if isinstance(error, BrokerError) else None
             if not sent or (broker is not None and not broker.sent):
@@ -240,8 +242,6 @@ class DirectDesk:
                     raise
                 text = str(error) if broker is not None else f"A fault of ours: {error!r}. Nothing was sent."
                 raise Denied(text, getattr(error, "code", ""), order) from error
-            if isinstance(error, SessionExpired):
-                raise
             if isinstance(error, RateLimited):
                 raise Denied(str(error), error.code, order) from error
             if isinstance(error, Refused):
