@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -15,12 +15,14 @@ import typer
 from picows import WSCloseCode
 from tests.gateway_support import authenticate
 from tests.orders_support import an_order
+from tests.paper_rig import instrument
 from tests.support import ROOT
 from typer.core import TyperGroup
 
 from sangam.accounts.demo import Demo
 from sangam.accounts.ways import Way, ways
 from sangam.api.errors import ErrorCode
+from sangam.api.order_requests import PlaceOrder, Resolve
 from sangam.app.alerts import Alerts
 from sangam.app.loop import LagMeter
 from sangam.app.observe import Observer
@@ -41,6 +43,7 @@ from sangam.brokers.contract import (
 )
 from sangam.cli.main import app
 from sangam.cli.welcome import welcome_text
+from sangam.client import OrderInfo, WebSocketBroker
 from sangam.feed.feed import Feed
 from sangam.gateway import protocol
 from sangam.gateway.server import Gateway
@@ -49,16 +52,20 @@ from sangam.gateway.settings import Close, GatewaySettings
 from sangam.model import errors
 from sangam.model.calendar import Calendar
 from sangam.model.clock import SystemClock
-from sangam.model.enums import INTERVALS_MS, AccountState, Exchange, Mode, Scope
+from sangam.model.enums import INTERVALS_MS, AccountState, Action, Exchange, InstrumentType, Mode, PriceType, Scope
 from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Fields, Patch
+from sangam.model.order import OrderState
 from sangam.orders import rows
 from sangam.orders.actions import MAX_ORDERS, SCOPES
 from sangam.orders.asked import MAX_WAIT_MS, Asked, ticket, trigger_legs
 from sangam.orders.events import order_news
 from sangam.orders.journal import EventKind
+from sangam.orders.protection import protect
+from sangam.orders.seeking import Pace
 from sangam.orders.states import NEVER_REACHED
+from sangam.orders.timing import RouterTiming
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
 from sangam.store.home import RunInfo
@@ -118,8 +125,8 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 
 def test_the_make_targets_of_the_pages_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", page("Makefile"), re.MULTILINE))
-    named = {word for path in PAGES for word in re.findall(r"(?:^|`|\$ )make ([a-z]+)", path.read_text("utf-8"), re.M)}
+    targets = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
+    named = {word for path in PAGES for word in re.findall(r"(?:^|`|\$ )make ([a-z-]+)", path.read_text("utf-8"), re.M)}
     assert {"serve", "test"} <= named <= targets
 
 
@@ -168,6 +175,75 @@ def test_every_command_is_shown_and_every_option_that_is_shown_exists() -> None:
             used.add(name)
             assert set(re.findall(r"(?<= )--[a-z-]+", line)) <= known[name], line
     assert used == set(known)
+
+
+def test_the_requests_of_the_tour_are_what_the_api_takes() -> None:
+    text = page("README.md").replace("\\\n", "")
+    bodies = {
+        path: json.loads(body.replace('\\"', '"'))
+        for path, body in re.findall(r"curl -s \S+(/api/v1/\w+) .*?-d \"(\{.*?\})\"", text, re.DOTALL)
+    }
+    assert bodies.keys() == {"/api/v1/quotes", "/api/v1/placeorder"}
+    wanted = PlaceOrder.model_validate(bodies["/api/v1/placeorder"])
+    assert (wanted.symbol, wanted.quantity, wanted.pricetype) == ("SBIN", 10, PriceType.MARKET)
+    assert set(bodies["/api/v1/placeorder"]) <= set(PlaceOrder.model_fields)
+
+
+def test_the_client_of_the_tour_uses_what_there_is() -> None:
+    """Its lines are those of the real client: names are looked up, nothing is connected."""
+    tour = next(block for block in blocks("README.md", "python") if "sangam.client" in block)
+    compile(tour, "README.md", "exec")
+    broker = WebSocketBroker("ws://127.0.0.1:1", "key")
+    assert all(hasattr(broker, name) for name in re.findall(r"broker\.(\w+)", tour))
+    assert set(re.findall(r"order\.(\w+)", tour)) <= set(OrderInfo.__struct_fields__)
+
+
+# --- orders -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_states_of_orders_are_told_as_they_are() -> None:
+    text = section("docs/orders.md", "The states")
+    told = dict(re.findall(r"^\| `([a-z ]+)` \| `([a-z ]+)` \|", text, re.MULTILINE))
+    assert told == {state.value: state.outward.value for state in OrderState}
+    drawn = {name.replace("_", " ") for name in re.findall(r"--> (\w+)", text)}
+    assert drawn == set(told)
+
+
+@pytest.mark.parametrize("kind", [InstrumentType.EQ, InstrumentType.FUT, InstrumentType.CE, InstrumentType.PE])
+def test_the_protection_of_market_orders_is_told_as_it_is(kind: InstrumentType) -> None:
+    rows = re.findall(r"^\| (\w+ \d+|\d+ to \d+) \| (.+?) \| (.+?) \|$", page("docs/orders.md"), re.MULTILINE)
+    assert len(rows) == 6
+    option = kind in (InstrumentType.CE, InstrumentType.PE)
+    traded = msgspec.structs.replace(instrument("SBIN", kind=kind), tick_size=0.01)
+    for where, shares, options in rows:
+        low, high = bounds(where)
+        for last in (low, (low + high) / 2, high - Decimal("0.05")):
+            sent = protect(PriceType.MARKET, Action.BUY, Decimal(0), traded, last)
+            assert sent is not None
+            told = (options if option else shares).replace("₹ ", "₹")
+            assert f"{told} protection" in sent.conversion, (where, last)
+
+
+def bounds(text: str) -> tuple[Decimal, Decimal]:
+    """The prices of a row, a little beyond the end where it has none."""
+    numbers = [Decimal(number) for number in re.findall(r"\d+", text)]
+    if text.startswith("below"):
+        return Decimal("0.05"), numbers[0]
+    if text.startswith("above"):
+        return numbers[0] + Decimal("0.05"), numbers[0] * 10
+    return numbers[0], numbers[1]
+
+
+def test_the_outcomes_that_a_user_may_settle_are_told() -> None:
+    told = section("docs/orders.md", "When the outcome is unknown")
+    assert {f"`{outcome}`" for outcome in get_args(Resolve.model_fields["outcome"].annotation)} <= set(
+        re.findall(r"`\w+`", told)
+    )
+    timing = RouterTiming()
+    assert f"up to {timing.evidence:g} seconds" in told
+    assert f"read {Pace().settle:g} s later" in told
+    assert NEVER_REACHED in told
+    assert f"up to {timing.gate:g} s" in section("docs/orders.md", "After a restart")
 
 
 # --- accounts ---------------------------------------------------------------------------------------------------------
