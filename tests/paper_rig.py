@@ -116,8 +116,10 @@ class FakeSource:
         last.merge(Patch("k", {"ltp": ltp, "timestamp": self._now_ms(), **fields}, depth), self._now_ms())  # type: ignore[typeddict-item]
         return last
 
-    def tell(self, of: Instrument, ltp: float, bid: float = 0.0, ask: float = 0.0, **fields: Any) -> Last:
-        depth = Depth([DepthLevel(bid, 1000)], [DepthLevel(ask, 1000)]) if bid else None
+    def tell(
+        self, of: Instrument, ltp: float, bid: float = 0.0, ask: float = 0.0, bid_quantity: int = 1000, **fields: Any
+    ) -> Last:
+        depth = Depth([DepthLevel(bid, bid_quantity)], [DepthLevel(ask, 1000)]) if bid else None
         last = self.last(ltp, depth, volume=next(_numbers), **fields)
         self.streamed[of.symbol, of.exchange] = last
         return last

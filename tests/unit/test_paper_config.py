@@ -39,6 +39,10 @@ def test_some_settings_change_and_the_rest_stays() -> None:
         ("mtm_update_interval", 61),
         ("option_expiry_settlement", "intrinsic"),
         ("charges", "yes"),
+        ("charges", 1),
+        ("depth_fills", 0.0),
+        ("starting_capital", True),
+        ("option_expiry_settlement", ["ltp"]),
         ("no_such", 1),
     ],
 )

@@ -1,13 +1,15 @@
 """The paper executor over a real database: durable before it answers, the same after a restart, on time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import text
 from tests.databases import database_url
 from tests.paper_rig import ACCOUNT, CALL, CRUDE, FUTURE, INFY, SBIN, FakeSource, at
 from tests.support import wait_for
@@ -42,6 +44,8 @@ class Rig:
         self.sent: list[str] = []
         self.number = 0
         self.round_the_clock = False
+        self.accounts = [ACCOUNT, OTHER]
+        self.multiplier: Callable[[Instrument], Decimal] = lambda of: Decimal(1)
         self.open()
 
     def open(self) -> None:
@@ -57,6 +61,8 @@ class Rig:
             listener=lambda account, update: self.news.append((account, update)),
             calendar=Calendar(),
             always_open=lambda account: self.round_the_clock,
+            accounts=lambda user: self.accounts,
+            multiplier=lambda of: self.multiplier(of),
         )
         self.paper.catch_up()
 
@@ -590,3 +596,125 @@ async def test_a_book_outlives_the_account_that_it_was_filled_through(rig: Rig) 
     order = await rig.place(action=SELL)
     assert order.account == ACCOUNT
     assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [0]
+
+
+# --- what could cost money --------------------------------------------------------------------------------------------
+
+
+async def test_a_square_off_that_finds_too_little_to_trade_with_never_turns_a_position_round(rig: Rig) -> None:
+    await rig.paper.configure("asha", {"depth_fills": True})
+    rig.tell(SBIN, 800.0, bid=799.0, ask=801.0)
+    await rig.place(quantity=1000)
+    await rig.at(9, 30, day=25)  # left over: nobody was there at its hour
+    for moment in range(6):
+        rig.clock.advance(5)
+        rig.tell(SBIN, 800.0, bid=799.0 + moment / 100, ask=801.0, bid_quantity=300)
+        await rig.paper.tick()
+    (position,) = await rig.paper.positions(ACCOUNT)
+    assert position.quantity == 0
+    closing = [one for one in await rig.paper.orders(ACCOUNT) if one.action == "SELL"]
+    assert [one.filled_quantity for one in closing] == [1000]
+
+
+async def test_a_square_off_takes_the_users_own_exits_away(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place()
+    rig.clock.set(at(9, 20, day=25))
+    exit_ = await rig.place(action=SELL, kind=LIMIT, price=Decimal(810))
+    rig.tell(SBIN, 800.0)
+    rig.clock.advance(5)
+    await rig.paper.tick()
+    rig.tell(SBIN, 820.0)
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [0]
+    found = await rig.paper.find(ACCOUNT, exit_)
+    assert found is not None
+    assert (found.status, found.rejection_reason) == ("cancelled", "AUTO_SQUARE_OFF")
+
+
+async def test_nothing_is_placed_beside_a_square_off_that_waits(rig: Rig) -> None:
+    await rig.paper.configure("asha", {"depth_fills": True})
+    rig.tell(SBIN, 800.0, bid=799.0, ask=801.0)
+    await rig.place(quantity=1000)
+    rig.clock.set(at(9, 30, day=25))
+    rig.tell(SBIN, 800.0, bid=799.0, ask=801.0, bid_quantity=300)
+    await rig.paper.tick()
+    with pytest.raises(Refused, match="SBIN is being squared off"):
+        await rig.place(action=SELL, kind=LIMIT, price=Decimal(805), quantity=700)
+    rig.tell(SBIN, 810.0, bid=809.0, ask=811.0)
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [0]
+
+
+async def test_a_weekly_reset_begins_with_the_next_one(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place(product=CNC)
+    await rig.at(10, day=26)
+    await rig.paper.configure("asha", {"reset_day": "Wednesday"})  # that was yesterday
+    assert [one.quantity for one in await rig.paper.holdings(ACCOUNT)] == [10]
+    await rig.paper.configure("asha", {"charges": True})
+    await rig.restart()
+    rig.clock.set(at(1, day=2, month=12))
+    assert await rig.paper.holdings(ACCOUNT) == []
+
+
+async def test_what_a_removed_account_left_goes_on_through_another(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place(account=OTHER)
+    await rig.place(INFY, product=CNC, kind=LIMIT, price=Decimal(1), account=OTHER)
+    rig.accounts = [ACCOUNT]
+    asked: list[str] = []
+    quote, fetch = rig.source.quote, rig.source.fetch
+
+    def known(account: str) -> None:
+        asked.append(account)
+        if account == OTHER:
+            raise InvalidInput(f"No account '{account}'.")
+
+    def streams(account: str, of: Instrument) -> Any:
+        known(account)
+        return quote(account, of)
+
+    async def ask(account: str, instruments: Any) -> Any:
+        known(account)
+        return await fetch(account, instruments)
+
+    rig.source.quote, rig.source.fetch = streams, ask  # type: ignore[method-assign]
+    await rig.at(15, 15)
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [0]
+    asked.clear()
+    await rig.at(15, 16)
+    assert OTHER not in asked
+    assert rig.source.watched == []  # nobody could see or cancel the order that waited
+
+
+async def test_a_book_that_cannot_be_read_holds_up_no_other_and_can_begin_anew(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.tell(SBIN, 800.0)
+    await rig.place(account="ravi-zerodha")
+    await rig.place()
+    with rig.database.begin() as connection:
+        connection.execute(text("UPDATE paper_records SET body = '{' WHERE owner = 'ravi' AND kind = 'position'"))
+    await rig.restart()
+    assert "the paper book of ravi cannot be read" in caplog.text
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [10]
+    with pytest.raises(Refused, match="sangam paper reset"):
+        await rig.place(account="ravi-zerodha")
+    assert (await rig.paper.reset("ravi")).reset_count == 0
+    await rig.place(account="ravi-zerodha")
+    await rig.restart()
+    assert [one.quantity for one in await rig.paper.positions("ravi-zerodha")] == [10]
+
+
+async def test_units_of_two_accounts_that_count_differently_are_not_mixed(rig: Rig) -> None:
+    rig.multiplier = lambda of: Decimal(100) if of.lot_size == 1 else Decimal(1)
+    await rig.restart()
+    in_barrels = msgspec.structs.replace(CRUDE, lot_size=100)
+    rig.tell(CRUDE, 6000.0)
+    await rig.place(CRUDE, quantity=1)
+    with pytest.raises(Refused, match="counts CRUDEOIL18DEC26FUT differently"):
+        await rig.place(in_barrels, action=SELL, quantity=100, account=OTHER)
+    await rig.place(CRUDE, action=SELL, quantity=1)
+    await rig.place(in_barrels, quantity=100, account=OTHER)
+    rig.tell(CRUDE, 6010.0)
+    (position,) = await rig.paper.positions(OTHER)
+    assert (position.quantity, position.multiplier, position.pnl) == (100, 1.0, 1000.0)

@@ -30,7 +30,7 @@ def run_and_kill(home: Path, url: str, seed: int, first: int, lines: int) -> lis
 
 def stored(home: Path, url: str) -> PaperBook:
     database = open_journal_database(home, url)
-    book = records.load(database, PaperBook)["asha"]
+    book = records.load(database, PaperBook)[0]["asha"]
     database.close()
     return book
 

@@ -167,12 +167,21 @@ class PaperBook:
         taken = self._taken.setdefault(at, matching.Taken()) if self.config.depth_fills else None
         takes = entering or not order.stamp or order.price_type not in admission.LIMITED
         for price, quantity in (matching.taking if takes else matching.resting)(order, quote, taken):
+            if order.closing and quantity > -order.sign * self.ledger.quantity(order.key):
+                self._close_rest(order, price, now_ms)
+                return
             if self.ledger.lacks(order, quantity):
                 text = admission.short_of_funds(margin.amount(quantity, order.unit), self.ledger.available)
                 self._end(order, OrderStatus.CANCELLED, text, now_ms)
                 return
             self.fill(order, quantity, price, now_ms)
         order.stamp = quote.stamp
+
+    def _close_rest(self, order: PaperOrder, price: Decimal, now_ms: int) -> None:
+        """The last fill of a square-off whose position became smaller beside it."""
+        if (left := -order.sign * self.ledger.quantity(order.key)) > 0:
+            self.fill(order, left, price, now_ms)
+        self._end(order, OrderStatus.CANCELLED, "The position is closed", now_ms)
 
     def fill(self, order: PaperOrder, quantity: int, price: Decimal, now_ms: int) -> None:
         """Book one fill of an order."""
@@ -268,6 +277,7 @@ class PaperBook:
             product=position.product,
             strategy=strategy,
             tag=strategy,
+            closing=True,
             created_at=now_ms,
         )
 

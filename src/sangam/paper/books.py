@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from sangam.model.clock import Clock
-from sangam.model.errors import SangamError
+from sangam.model.errors import Refused, SangamError
 from sangam.model.instrument import Instrument
 from sangam.model.order import OrderUpdate
 from sangam.store.database import Database
@@ -37,6 +37,7 @@ class Books:
         listener: Listener,
         multiplier: Callable[[Instrument], Decimal],
         always_open: Callable[[str], bool],
+        accounts: Callable[[str], Sequence[str]],
     ) -> None:
         self.clock = clock
         self.watches = Watches(source)
@@ -46,8 +47,9 @@ class Books:
         self._listener = listener
         self._multiplier = multiplier
         self._always_open = always_open
+        self._accounts = accounts
         self._stored: dict[str, asyncio.Future[None]] = {}
-        self._books = records.load(database, self._make)
+        self._books, self._damaged = records.load(database, self._make)
 
     def start(self) -> None:
         """Catch up, and watch what waits."""
@@ -69,9 +71,13 @@ class Books:
     def of_user(self, user: str) -> PaperBook:
         now_ms = self.clock.now_ms()
         book = self._books.get(user)
+        if user in self._damaged:
+            raise Refused(
+                f"The paper book of {user} cannot be read (the log has the reason). Restore a backup, or begin anew: "
+                f"sangam paper reset --user {user}"
+            )
         if book is None:
-            book = self._books[user] = self._make(user, Config(), settle.fresh(now_ms))
-            book.keep_balance()
+            book = self._anew(user)
         settle.advance(book, now_ms)
         if settle.resets(book, now_ms):
             settle.reset(book, now_ms, whole=False)
@@ -79,9 +85,29 @@ class Books:
         self.store(book)
         return book
 
+    def repaired(self, user: str) -> PaperBook | None:
+        """A new book instead of one that could not be read; None where it could."""
+        if user not in self._damaged:
+            return None
+        self._damaged.remove(user)
+        book = self._anew(user)
+        book.wiped |= set(records.KINDS)
+        return book
+
     def known(self, account: str) -> PaperBook | None:
         """The book of an account's user where there is one already."""
-        return self._books.get(self._owner(account))
+        try:
+            return self._books.get(self._owner(account))
+        except SangamError:
+            return None  # an account that is gone
+
+    def leave_removed(self, book: PaperBook) -> None:
+        """What was held through accounts that are gone is priced and closed through another of the user's; what waits
+        for them is cancelled, as nobody could see it any more."""
+        there = self._accounts(book.user)
+        if there and settle.leave_removed(book, there, self.clock.now_ms()):
+            self.store(book)
+            self.watches.leave_removed(book, there)
 
     async def past_order(self, user: str, order_id: str) -> PaperOrder | None:
         """An order of an earlier session, once its end is stored."""
@@ -108,6 +134,11 @@ class Books:
                 self._listener(order.account, views.update(order))
             except SangamError as error:
                 log.info("nobody hears of paper order %s: %s", order.id, error)  # its account is gone
+
+    def _anew(self, user: str) -> PaperBook:
+        book = self._books[user] = self._make(user, Config(), settle.fresh(self.clock.now_ms()))
+        book.keep_balance()
+        return book
 
     def _make(self, user: str, config: Config, balance: Balance) -> PaperBook:
         return PaperBook(user, config, balance, self._multiplier, self._knows_no_hours)

@@ -77,7 +77,7 @@ def _read(name: str, value: Any) -> Any:
         raise InvalidInput(f"Unknown setting '{name}'. Known: {', '.join(Config.__struct_fields__)}.")
     if name in _CHOICES:
         read = _number(name, value) if name == "starting_capital" else value
-        if read not in _CHOICES[name]:
+        if read not in _CHOICES[name] or (isinstance(read, int | float) and not isinstance(read, bool)):
             raise InvalidInput(f"{name} must be one of {', '.join(str(choice) for choice in _CHOICES[name])}.")
         return read
     if name.endswith("_time"):

@@ -51,6 +51,8 @@ class Cycle:
         books.store(book)
         orders = self._due("orders", user, book.config.order_check_interval)
         marks = self._due("marks", user, book.config.mtm_update_interval)
+        if orders:
+            books.leave_removed(book)
         if orders or marks:
             await self._poll(book, orders, marks)
         if orders:

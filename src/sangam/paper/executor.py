@@ -59,12 +59,14 @@ class PaperExecutor:
         calendar: Calendar | None = None,
         multiplier: Callable[[Instrument], Decimal] = lambda instrument: Decimal(1),
         always_open: Callable[[str], bool] = lambda account: False,
+        accounts: Callable[[str], Sequence[str]] = lambda user: (),
     ) -> None:
         """Reads the books. Prices are asked for while `calendar` has a market open, always without one. `multiplier` is
         what one unit gains when the price gains one rupee; `always_open(account)` tells the accounts of simulated
-        markets, which have no square-off."""
+        markets, which have no square-off. `accounts(user)` are those that there are now: what was held through another
+        goes on through one of them."""
         source = Lenient(source)
-        self._books = Books(database, writer, clock, owner, source, listener, multiplier, always_open)
+        self._books = Books(database, writer, clock, owner, source, listener, multiplier, always_open, accounts)
         self._cycle = Cycle(self._books, source, calendar or AlwaysOpen())
         self._clock = clock
         self._named = named
@@ -250,13 +252,14 @@ class PaperExecutor:
     async def configure(self, user: str, values: Mapping[str, Any]) -> Config:
         """Change some of a user's settings. Raises InvalidInput, and then nothing changed."""
         book = self._books.of_user(user)
-        await self._write(book, lambda now_ms: settle.configure(book, changed(book.config, values)))
+        await self._write(book, lambda now_ms: settle.configure(book, changed(book.config, values), now_ms))
         return book.config
 
     async def reset(self, user: str) -> views.Statement:
         """Everything anew: capital, positions, holdings, orders, trades, GTTs, past days, settings."""
-        book = self._books.of_user(user)
-        await self._write(book, lambda now_ms: settle.reset(book, now_ms, whole=True))
+        book = self._books.repaired(user) or self._books.of_user(user)
+        if not book.wiped:
+            await self._write(book, lambda now_ms: settle.reset(book, now_ms, whole=True))
         self._books.watches.refresh_all(book)
         return views.statement(book)
 

@@ -24,6 +24,7 @@ def judge(
 ) -> tuple[int, Decimal]:
     """The units that an order opens, and what is blocked for each. Raises Refused."""
     admission.refuse_terms(order, ist_from_ms(now_ms).date())
+    _refuse_other_units(book, order)
     _refuse_unpriced(order, quote)
     _refuse_intraday(book, order, now_ms)
     _refuse_uncovered(book, order)
@@ -63,11 +64,28 @@ def _refuse_unpriced(order: PaperOrder, quote: Quote | None) -> None:
         )
 
 
+def _refuse_other_units(book: "PaperBook", order: PaperOrder) -> None:
+    """One account's broker may count a contract in lots and another's in units: sums of both would be wrong."""
+    own, position = book.multiplier(order.instrument), book.ledger.positions.get(order.key)
+    waiting = (one for one in book.open.get(order.key[:2], {}).values() if one.product is order.product)
+    held = [position.multiplier] if position and position.quantity else []
+    if any(other != own for other in (*held, *(book.multiplier(one.instrument) for one in waiting))):
+        raise Refused(
+            f"Another of your accounts counts {order.instrument.symbol} differently (lots or units), and has it open. "
+            "Close it there first.",
+            admission.INVALID_ORDER,
+        )
+
+
 def _refuse_intraday(book: "PaperBook", order: PaperOrder, now_ms: int) -> None:
     """After the square-off an order may reduce a position, and neither enlarge it nor turn it round."""
     if order.product is not Product.MIS or book.always_open(order.account):
         return
     exchange = order.instrument.exchange
+    if any(one.closing and one.key == order.key for one in book.open.get(order.key[:2], {}).values()):
+        raise Refused(
+            f"{order.instrument.symbol} is being squared off; order again once it is closed.", admission.MARKET_CLOSED
+        )
     if admission.squared_off(ist_from_ms(now_ms), exchange, book.config):
         against = -order.sign * book.ledger.quantity(order.key)
         if order.remaining + _beside(book, order) > against:

@@ -82,6 +82,7 @@ class Ledger:
         if opened:
             if not position.quantity:
                 position.opened_at, position.account = now_ms, order.account
+                position.instrument, position.multiplier = order.instrument, multiplier
             moved = self._take(order, opened)
             position.quantity += order.sign * opened
             position.cost += order.sign * opened * price * position.multiplier

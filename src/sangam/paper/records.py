@@ -1,11 +1,12 @@
 """A paper book as rows: what changed becomes statements, and rows become the book again."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, text
+from sqlalchemy import Connection, select, text
 
 from sangam.store.database import Database
 from sangam.store.paper_tables import paper_records
@@ -15,6 +16,8 @@ from . import gtt
 from .book import PaperBook
 from .config import Config
 from .state import Balance, DayResult, PaperGtt, PaperHolding, PaperOrder, PaperPosition, PaperTrade
+
+log = logging.getLogger("sangam.paper")
 
 KINDS: Mapping[str, type[msgspec.Struct]] = {
     "config": Config,
@@ -57,22 +60,35 @@ def statements(book: PaperBook) -> list[Statement]:
     return [(statement, values) for statement, values in given if values]
 
 
-def load(database: Database, make: Callable[[str, Config, Balance], PaperBook]) -> dict[str, PaperBook]:
-    """All books as they were stored, with the orders and trades of their last session."""
+def load(
+    database: Database, make: Callable[[str, Config, Balance], PaperBook]
+) -> tuple[dict[str, PaperBook], set[str]]:
+    """All books as they were stored, with the orders and trades of their last session, and the users whose book cannot
+    be read."""
     books: dict[str, PaperBook] = {}
-    table = paper_records
-    owners: dict[str, dict[str, dict[str, Any]]] = defaultdict(lambda: defaultdict(dict))
+    damaged: set[str] = set()
+    owner = paper_records.c.owner
     with database.begin() as connection:
-        lasting = select(table.c.owner, table.c.kind, table.c.id, table.c.body).where(table.c.day == "")
-        for owner, kind, id, body in connection.execute(lasting):
-            owners[owner][kind][id] = _decoders[kind](body)
-        for owner, records in owners.items():
-            balance: Balance = records["balance"][""]
-            book = books[owner] = make(owner, records["config"].get("", Config()), balance)
-            daily = select(table.c.kind, table.c.body)
-            daily = daily.where(table.c.owner == owner, table.c.day == balance.session)
-            _restore(book, records, [_decoders[kind](body) for kind, body in connection.execute(daily)])
-    return books
+        for (user,) in connection.execute(select(owner).distinct()).all():
+            try:
+                books[user] = _load(connection, user, make)
+            except (msgspec.DecodeError, KeyError) as error:
+                log.error("the paper book of %s cannot be read: %s", user, error)
+                damaged.add(user)
+    return books, damaged
+
+
+def _load(connection: Connection, user: str, make: Callable[[str, Config, Balance], PaperBook]) -> PaperBook:
+    table = paper_records
+    lasting = select(table.c.kind, table.c.id, table.c.body).where(table.c.owner == user, table.c.day == "")
+    records: dict[str, dict[str, Any]] = defaultdict(dict)
+    for kind, id, body in connection.execute(lasting):
+        records[kind][id] = _decoders[kind](body)
+    balance: Balance = records["balance"][""]
+    book = make(user, records["config"].get("", Config()), balance)
+    daily = select(table.c.kind, table.c.body).where(table.c.owner == user, table.c.day == balance.session)
+    _restore(book, records, [_decoders[kind](body) for kind, body in connection.execute(daily)])
+    return book
 
 
 def find(database: Database, user: str, order_id: str) -> PaperOrder | None:

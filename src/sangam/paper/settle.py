@@ -3,7 +3,7 @@ symbols.md, 5.6 and 5.7; times are IST).
 
 `advance` needs no prices and catches up whatever was missed, so it comes before anything else is done to a book."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 import msgspec
@@ -13,7 +13,7 @@ from sangam.model.enums import Exchange, InstrumentType, Product
 
 from . import gtt
 from .admission import squared_off
-from .book import PaperBook, holding_id, position_id
+from .book import PaperBook, holding_id, position_id, spot
 from .config import NEVER, WEEKDAYS, Config
 from .quote import ZERO, Quote
 from .state import Balance, DayResult, PaperPosition
@@ -98,6 +98,28 @@ def _new_session(book: PaperBook, session: str, now_ms: int) -> None:
     book.keep_balance()
 
 
+def leave_removed(book: PaperBook, there: Sequence[str], now_ms: int) -> bool:
+    """Hand what is held to the first of the accounts that are there, and cancel what waits for others. Whether there
+    was anything."""
+    orders = [one for waiting in book.open.values() for one in waiting.values() if one.account not in there]
+    for order in orders:
+        book.cancel(order.id, now_ms, f"Account {order.account} was removed")
+    ledger, new = book.ledger, there[0]
+    positions = [one for one in ledger.positions.values() if one.account not in there]
+    for position in positions:
+        position.account = new
+        book.keep(position)
+    holdings = [one for one in ledger.holdings.values() if one.account not in there]
+    for holding in holdings:
+        holding.account = new
+        book.dirty["holding", holding_id(holding.key)] = holding
+    gtts = [one for armed in book.armed.values() for one in armed.values() if one.account not in there]
+    for one in gtts:
+        one.account = new
+        book.dirty["gtt", one.id] = one
+    return bool(orders or positions or holdings or gtts)
+
+
 # --- what needs prices ------------------------------------------------------------------------------------------------
 
 
@@ -119,13 +141,19 @@ def cancel_intraday(book: PaperBook, now_ms: int) -> None:
         if not squared_off(now, exchange, book.config):
             continue
         for order in list(waiting.values()):
-            if order.product is Product.MIS and not book.always_open(order.account):
+            if order.product is Product.MIS and not order.closing and not book.always_open(order.account):
                 book.cancel(order.id, now_ms, AUTO_SQUARE_OFF)
 
 
 def square_off(book: PaperBook, position: PaperPosition, quote: Quote, now_ms: int) -> None:
-    """Close an intraday position at the market."""
-    book.place(book.closing(position, AUTO_SQUARE_OFF, now_ms), quote, now_ms, forced=True)
+    """Close an intraday position at the market, alone: whatever else waits in it goes first. What did not trade at once
+    goes on waiting to be closed."""
+    waiting = [order for order in book.open.get(spot(position.instrument), {}).values() if order.key == position.key]
+    for order in waiting:
+        if not order.closing:
+            book.cancel(order.id, now_ms, AUTO_SQUARE_OFF)
+    if not any(order.closing for order in waiting):
+        book.place(book.closing(position, AUTO_SQUARE_OFF, now_ms), quote, now_ms, forced=True)
 
 
 def expires(position: PaperPosition, config: Config, now_ms: int) -> bool:
@@ -179,7 +207,7 @@ def resets(book: PaperBook, now_ms: int) -> bool:
     at -= timedelta(days=(now.weekday() - WEEKDAYS.index(config.reset_day)) % 7)
     if at > now:
         at -= timedelta(days=7)
-    return int(at.timestamp() * 1000) > max(balance.last_reset, balance.created_at)
+    return int(at.timestamp() * 1000) > max(balance.last_reset, balance.created_at, balance.resets_from)
 
 
 def reset(book: PaperBook, now_ms: int, *, whole: bool) -> None:
@@ -214,9 +242,13 @@ def reset(book: PaperBook, now_ms: int, *, whole: bool) -> None:
     book.keep_balance()
 
 
-def configure(book: PaperBook, config: Config) -> None:
-    """New settings; another starting capital adds or takes its difference."""
-    book.ledger.balance.cash += config.starting_capital - book.config.starting_capital
+def configure(book: PaperBook, config: Config, now_ms: int) -> None:
+    """New settings; another starting capital adds or takes its difference, another weekly reset waits for its first
+    turn."""
+    balance, old = book.ledger.balance, book.config
+    balance.cash += config.starting_capital - old.starting_capital
+    if (config.reset_day, config.reset_time) != (old.reset_day, old.reset_time):
+        balance.resets_from = now_ms
     book.config = config
     book.dirty["config", ""] = config
     book.keep_balance()

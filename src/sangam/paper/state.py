@@ -17,7 +17,8 @@ HoldingKey = tuple[str, Exchange]
 
 class PaperOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`opening` units of what is still to be filled would enlarge the position; `blocked` is held for them at `unit`
-    each. `value` is the sum of price times quantity of its fills. `stamp` is the state of the market at its entry."""
+    each. `value` is the sum of price times quantity of its fills. `stamp` is the state of the market at its entry.
+    `closing` orders are the house's own square-offs: they close what there is, and open nothing."""
 
     id: str
     account: str
@@ -34,6 +35,7 @@ class PaperOrder(msgspec.Struct, kw_only=True, omit_defaults=True):
     tag: str = ""
     status: OrderStatus = OrderStatus.OPEN
     triggered: bool = False
+    closing: bool = False
     filled: int = 0
     value: Decimal = ZERO
     opening: int = 0
@@ -149,7 +151,8 @@ class PaperGtt(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 class Balance(msgspec.Struct, kw_only=True, omit_defaults=True):
     """`cash` is the capital with realised results and charges, less what holdings cost; what is blocked is still in it.
-    `session` is the trading day that began at 03:00, `settled` the day up to which delivery was settled."""
+    `session` is the trading day that began at 03:00, `settled` the day up to which delivery was settled, `resets_from`
+    when the weekly reset got its present hour."""
 
     cash: Decimal
     realised_today: Decimal = ZERO
@@ -162,6 +165,7 @@ class Balance(msgspec.Struct, kw_only=True, omit_defaults=True):
     created_at: int = 0
     last_reset: int = 0
     reset_count: int = 0
+    resets_from: int = 0
 
 
 class DayResult(msgspec.Struct, frozen=True, kw_only=True):

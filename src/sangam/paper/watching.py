@@ -86,6 +86,13 @@ class Watches:
             if user == book.user and not needed(book, at):
                 self._release(user, at)
 
+    def leave_removed(self, book: PaperBook, there: Sequence[str]) -> None:
+        """Stream through other accounts what streamed through those that are gone."""
+        for (user, at), (account, _, _) in list(self._held.items()):
+            if user == book.user and account not in there:
+                self._release(user, at)
+        self.refresh_all(book)
+
     def of(self, book: PaperBook) -> list[tuple[str, Instrument]]:
         """What is watched for a book, and through which account."""
         return [
