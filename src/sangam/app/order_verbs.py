@@ -131,12 +131,9 @@ def _about(entry: Mapping[str, Any]) -> str:
 
 
 def _plain(told: msgspec.Struct) -> dict[str, Any]:
-    """All figures, those too that are as they are by default."""
-    values: dict[str, Any] = msgspec.to_builtins(msgspec.structs.asdict(told), enc_hook=_inner)
+    """All figures and settings, those too that are as they are by default."""
+    fields = msgspec.structs.asdict(told).items()
+    values: dict[str, Any] = msgspec.to_builtins(
+        {name: _plain(value) if isinstance(value, msgspec.Struct) else value for name, value in fields}
+    )
     return values
-
-
-def _inner(value: Any) -> Any:
-    if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
-    raise NotImplementedError(type(value))
