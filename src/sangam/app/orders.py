@@ -30,6 +30,7 @@ from sangam.orders.reconciler import Reconciler
 from sangam.orders.router import Router
 from sangam.orders.told import Told
 from sangam.orders.updates import Updates
+from sangam.paper import units
 from sangam.paper.executor import PaperExecutor
 from sangam.store.home import Home
 from sangam.store.journal import open_journal_database
@@ -92,7 +93,9 @@ class OrderRoom:
             source=prices,
             listener=self._heard_on_paper,
             calendar=calendar,
+            multiplier=units.multiplier,
             always_open=lambda account: self._spec(account).simulated,
+            accounts=lambda user: [info.id for info in accounts.list(user)],
         )
         prices.on_price = self.paper.on_price
         live = Live(http, self._spec, feed.session)
