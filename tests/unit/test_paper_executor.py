@@ -62,7 +62,7 @@ class Rig:
             calendar=Calendar(),
             always_open=lambda account: self.round_the_clock,
             accounts=lambda user: self.accounts,
-            multiplier=lambda of: self.multiplier(of),
+            multiplier=lambda of: self.multiplier(of),  # noqa: PLW0108 - tests replace it
         )
         self.paper.catch_up()
 
