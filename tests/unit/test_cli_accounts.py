@@ -5,7 +5,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -190,6 +191,31 @@ async def server(tmp_path: Path) -> AsyncIterator[Running]:
         await served.client.aclose()
         await driver.close()
         house.database.close()
+
+
+@pytest.mark.parametrize("verb", ["logout", "remove"])
+async def test_whoever_leaves_is_told_of_orders_that_stand_at_the_broker(
+    run: Run, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def order(number: int, **differs: str) -> dict[str, str]:
+        usual = {"account": "me-paste", "mode": "live", "state": "open", "id": f"L-{number}", "order_id": f"{number}"}
+        return usual | differs
+
+    others = [order(9, account="you-paste"), order(8, mode="paper"), order(7, state="cancelled")]
+    answers = {
+        "orders/list": {"orders": [order(1), order(2, order_id="", state="unknown"), *others]},
+        f"account/{verb}": {"account": "me-paste", "untold": ""},
+    }
+
+    @contextmanager
+    def server(settings: Settings) -> Iterator[Callable[[str, Any], Any]]:
+        yield lambda asked, arguments: answers[asked]
+
+    monkeypatch.setattr("sangam.cli.accounts.administration", server)
+    said = await run("account", verb, "paste")
+    assert "2 of its orders may stand at the broker, and are not cancelled by this: 1, L-2\n" in said.err
+    answers["orders/list"] = {"orders": others}
+    assert "orders" not in (await run("account", verb, "paste")).err
 
 
 @pytest.mark.parametrize("name", ["echo", "blind"])

@@ -25,6 +25,14 @@ class Run(NamedTuple):
         said = self.capture.readouterr()
         return said.out if not left.value.code else f"{left.value.code}: {said.err}"
 
+    def noted(self, *words: str) -> str:
+        """What a command that prints nothing says beside."""
+        self.patch.setattr("sys.argv", ["sangam", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert not left.value.code
+        return self.capture.readouterr().err
+
     def rules(self, account: str) -> Rules:
         house = open_house(self.path)
         try:
@@ -64,6 +72,16 @@ def test_the_kill_switch(run: Run) -> None:
     assert "YES" in run("risk", "show")
     run("risk", "resume")
     assert not run.rules(HOUSE).killed
+
+
+def test_whoever_resumes_is_told_what_is_stopped_still(run: Run) -> None:
+    own = f"asha-{broker().name}"
+    run("risk", "kill", "--account", own)
+    run("risk", "kill")
+    assert "that of the house is not" in run.noted("risk", "resume", "--account", own)
+    run("risk", "kill", "--account", own)
+    assert f"Still stopped: {own}." in run.noted("risk", "resume")
+    assert run.noted("risk", "resume", "--account", own) == f"Orders of {own} pass again.\n"
 
 
 def test_a_wrong_limit_is_told_in_one_line(run: Run) -> None:

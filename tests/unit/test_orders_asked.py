@@ -83,10 +83,12 @@ def test_all_fields_as_texts_and_by_their_other_names() -> None:
         ("quantity", True, "quantity must be a number, not 'True'."),
         ("quantity", "ten", "quantity must be a number, not 'ten'."),
         ("quantity", 10**12, "quantity must be a whole number from 1"),
-        ("price", -0.05, "price must be a price of 0 or more"),
+        ("price", -0.05, "price must be rupees from 0 to 1000000000, not '-0.05'."),
         ("price", "NaN", "price must be a number, not 'NaN'."),
         ("price", "Infinity", "price must be a number"),
-        ("price", "1e40", "price must be a price of 0 or more"),
+        ("price", "1e40", "price must be rupees from 0 to 1000000000, not '1e40'."),
+        ("price", "1_000", "price must be a number, not '1_000'."),
+        ("quantity", "1_0", "quantity must be a number, not '1_0'."),
         ("price", "1" * 50, "price must be a number, not '11111"),
         ("price", {}, "price must be a number"),
         ("price_type", "ICEBERG", "price_type must be one of MARKET, LIMIT, SL, SL-M"),
@@ -180,10 +182,15 @@ def test_one_trigger_or_two() -> None:
     ]
 
 
+def test_a_single_trigger_is_asked_for_by_its_own_name() -> None:
+    with pytest.raises(InvalidInput, match=r"^trigger_price is missing\."):
+        trigger_legs(Asked(LEAST))
+
+
 @pytest.mark.parametrize(
     "fields",
     [
-        {},
+        {"trigger_price": 0},
         {"trigger_price": 90, "trigger_type": "TRAILING"},
         {"trigger_type": "OCO", "triggerprice_sl": 90},
         {"trigger_price": 90, "product": "MIS"},

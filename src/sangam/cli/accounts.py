@@ -10,6 +10,7 @@ import typer
 from sangam.accounts.ways import Way
 from sangam.brokers.contract import BrokerSpec, FieldKind
 from sangam.model.errors import SangamError
+from sangam.model.order import OrderState, TradingMode
 from sangam.settings import Settings
 
 from .backend import Call, administration, known_brokers
@@ -72,8 +73,10 @@ def login(
 def logout(account: Account) -> None:
     """End the session, at the broker too; what the account keeps stays."""
     with administration(settings()) as call:
+        orders = _at_brokers(call)
         gone = call("account/logout", {"account": account})
     note(f"{gone['account']} is logged out.")
+    _tell_standing(orders, gone["account"])
     if gone["untold"]:
         note(f"The broker could not be told: {gone['untold']}")
 
@@ -137,8 +140,26 @@ def list_accounts(user: User = None) -> None:
 def remove(account: Annotated[str, typer.Argument(help="The account's id.")]) -> None:
     """Forget an account and its credentials; keys made for it open nothing any more."""
     with administration(settings()) as call:
+        orders = _at_brokers(call)
         gone = call("account/remove", {"account": account})
     note(f"Removed {gone['account']}.")
+    _tell_standing(orders, gone["account"])
+
+
+def _at_brokers(call: Call) -> list[Mapping[str, Any]]:
+    """The orders that may stand at a broker; nothing is known of them where no server runs."""
+    try:
+        rows: list[Mapping[str, Any]] = call("orders/list", {})["orders"]
+    except SangamError:
+        return []
+    return [row for row in rows if row["mode"] == TradingMode.LIVE and not OrderState(row["state"]).is_final]
+
+
+def _tell_standing(orders: list[Mapping[str, Any]], account: str) -> None:
+    own = [row["order_id"] or row["id"] for row in orders if row["account"] == account]
+    if own:
+        shown = ", ".join(own[:5]) + (" ..." if len(own) > 5 else "")
+        note(f"{len(own)} of its orders may stand at the broker, and are not cancelled by this: {shown}")
 
 
 def _log_in(call: Call, wanted: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sangam.accounts.rules import HOUSE
 from sangam.model.enums import Product
 
 from .backend import administration
@@ -51,7 +52,7 @@ def set_rules(
 
 @app.command(epilog="Example: sangam risk kill")
 def kill(account: Account = None) -> None:
-    """Stop new orders at once; cancels and orders that reduce a position still pass."""
+    """Stop new orders at once; cancels, smaller quantities and closeposition still pass."""
     with administration(settings()) as call:
         told = call("risk/kill", {"account": account, "on": True})
     note(f"No new orders from {_whose(told)}. Again: sangam risk resume")
@@ -62,11 +63,20 @@ def resume(account: Account = None) -> None:
     """Let new orders pass again."""
     with administration(settings()) as call:
         told = call("risk/kill", {"account": account, "on": False})
-    note(f"Orders of {_whose(told)} pass again.")
+        stopped = [row["account"] for row in call("risk/show", {})["rules"] if row["killed"]]
+    if told["account"] == HOUSE:
+        note("The kill switch of the house is off.")
+    elif HOUSE in stopped:
+        note(f"The kill switch of {told['account']} is off, that of the house is not: sangam risk resume")
+        return
+    else:
+        note(f"Orders of {told['account']} pass again.")
+    for name in stopped:
+        note(f"Still stopped: {name}. Again: sangam risk resume --account {name}")
 
 
 def _whose(row: Mapping[str, Any]) -> str:
-    return "any account" if row["account"] == "*" else str(row["account"])
+    return "any account" if row["account"] == HOUSE else str(row["account"])
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

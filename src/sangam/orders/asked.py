@@ -77,7 +77,7 @@ class Asked:
             return None
         number = self._decimal(name, value)
         if not 0 <= number <= _MAX_PRICE:
-            raise self._fault(name, "must be a price of 0 or more", value)
+            raise self._fault(name, f"must be rupees from 0 to {_MAX_PRICE}", value)
         return number
 
     def choice(self, kind: type[E], *names: str) -> E | None:
@@ -122,7 +122,7 @@ class Asked:
                 number = Decimal(text)
             except InvalidOperation:
                 number = Decimal("NaN")
-            if number.is_finite() and len(text) <= 30:
+            if number.is_finite() and len(text) <= 30 and "_" not in text:
                 return number
         raise self._fault(name, "must be a number", value)
 
@@ -174,6 +174,8 @@ def trigger_legs(asked: Asked) -> tuple[GttLeg, ...]:
     kind = asked.choice(TriggerType, "trigger_type") or TriggerType.SINGLE
     trigger = asked.price("trigger_price", "triggerprice_sl") or NOTHING
     target = asked.price("triggerprice_tg") or NOTHING
+    if kind is TriggerType.SINGLE and not trigger and not target:
+        raise InvalidInput("trigger_price is missing.")
     return gtt_legs(
         kind.value,
         asked.known("side", asked.choice(Action, "side", "action")),

@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 
 def check_kill(rules: Rules, *, urgent: bool = False) -> None:
     if rules.killed and not urgent:
-        raise Denied("The kill switch is on: no new orders. Cancels and closing positions still work.")
+        raise Denied("The kill switch is on: no new orders. Cancels and closeposition still work.")
 
 
 def check_day(rules: Rules, placed_today: int) -> None:

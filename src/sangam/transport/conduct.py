@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from math import ceil
 
 from sangam.brokers.contract import BrokerSpec, Request, Session
 from sangam.model.clock import Clock
@@ -94,8 +95,8 @@ class Conduct:
 
     def _resting(self, host: str) -> NotSent:
         return NotSent(
-            f"{self._spec.title} did not answer several times at {host}; "
-            f"it is asked again in {self._breaker(host).resting:.0f} s. Nothing was sent."
+            f"{self._spec.title} did not answer several times at {host}, and is left alone for "
+            f"{max(1, ceil(self._breaker(host).resting))} s. Nothing was sent."
         )
 
     def _gate(self, lane: str) -> Gate:

@@ -89,6 +89,6 @@ async def exchange(client: httpx.AsyncClient, wire: WireRequest, seconds: float,
         parts = urlsplit(wire.url)
         text = str(error) or type(error).__name__
         if isinstance(error, _NEVER_LEFT) or not journey.sent:
-            raise Unreachable(f"{title} cannot be reached at {parts.netloc}: {text}") from error
+            raise Unreachable(f"{title} cannot be reached at {parts.netloc}: {text}. Nothing was sent.") from error
         kind = Lost if isinstance(error, _BROKE) and not journey.answered else Unknown
         raise kind(f"{title} did not answer {wire.method} {parts.path}: {text}") from error
