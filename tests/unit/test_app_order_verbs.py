@@ -14,7 +14,7 @@ class Told(msgspec.Struct):
 
 def test_settings_are_told_as_they_are_by_default() -> None:
     told = _plain(Told(5.0, Config(charges=True)))
-    assert (told["cash"], told["rows"]) == (5.0, [])
+    assert (told["cash"], told["rows"]) == (5.0, ())
     assert list(told["config"]) == list(Config.__struct_fields__)
     assert told["config"]["charges"] is True
     assert told["config"]["nse_bse_square_off_time"] == "15:15"
