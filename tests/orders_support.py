@@ -93,6 +93,9 @@ class MemoryJournal:
     def unsettled(self, account: str) -> list[Order]:
         return [order for order in self.of(account) if not order.state.is_final]
 
+    def unread(self, account: str) -> list[str]:
+        return []
+
     def in_flight(self, account: str) -> list[Order]:
         return [order for order in self.of(account) if order.state in (OrderState.PENDING, OrderState.SENT)]
 

@@ -27,7 +27,6 @@ from sangam.model.errors import (
 )
 from sangam.model.order import Accepted, Change, Order, OrderState, TradingMode
 from sangam.model.rules import Rules
-from sangam.orders import router as router_module
 from sangam.orders.journal import Act, ActKind, ActState
 from sangam.orders.ports import Sending
 
@@ -193,14 +192,16 @@ async def test_a_broker_that_allows_only_so_many_changes(house: House) -> None:
             await modify(house, other)
 
 
-async def test_changes_are_counted_only_while_it_matters(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(router_module, "_REMEMBERED", 2)
-    ended, standing = await house.place(), await house.place(symbol="TCS")
-    for order in (ended, standing):
+async def test_changes_are_counted_over_a_restart(house: House, tmp_path: Path) -> None:
+    house.trading = trading(modifications=2)
+    order = await house.place(client_order_id="c1")
+    for _ in range(2):
         await modify(house, order)
-    house.hear(ended, "cancelled", order_id=ended.order_id)
-    await modify(house, standing)
-    assert house.router._changes == {standing.id: 2}
+    async with House(tmp_path) as again:
+        again.trading = trading(modifications=2)
+        assert (await again.place(client_order_id="c1")).id == order.id, "the id stands for the changed order"
+        with pytest.raises(Denied, match="changed 2 times"):
+            await modify(again, order)
 
 
 async def test_changes_of_one_order_follow_each_other(house: House) -> None:

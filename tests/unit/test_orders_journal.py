@@ -15,7 +15,7 @@ from tests.support import wait_for
 
 from sangam.model.clock import IST, ManualClock
 from sangam.model.errors import StoreError
-from sangam.model.order import Order, OrderNews, OrderState
+from sangam.model.order import Order, OrderNews, OrderState, TradingMode
 from sangam.orders import journal as journal_module
 from sangam.orders.journal import Act, ActKind, ActState, EventKind, Journal
 from sangam.orders.standing import Standing
@@ -25,6 +25,10 @@ from sangam.store.writer import RowRefused, Writer
 
 MORNING = datetime(2026, 11, 20, 9, 15, tzinfo=IST)
 ACCOUNT, OTHER = ACCOUNTS
+
+
+def restart_news(kind: EventKind, seq: int, order: Order) -> OrderNews:
+    return news_of(order, seq)
 
 
 class Room:
@@ -41,7 +45,7 @@ class Room:
         self.database = open_journal_database(self.path, self.url)
         event.listen(self.database.engine, "begin", self._begun)
         self.writer = Writer(self.database)
-        self.journal = Journal(self.database, self.writer, self.clock)
+        self.journal = Journal(self.database, self.writer, self.clock, restart_news)
 
     async def close(self) -> None:
         await self.writer.close()
@@ -225,10 +229,10 @@ async def test_a_restart_denies_what_was_pending_and_doubts_what_was_sent(room: 
     ]
     assert [order.state for order in journal.of(ACCOUNT)] == [OrderState.DENIED, OrderState.UNKNOWN, OrderState.OPEN]
     assert room.rows() == {"L-0000000001": "denied", "L-0000000002": "unknown", opened.id: "open"}
-    told = journal.tell_restarted(news_of)
+    told = await journal.since([ACCOUNT], before)
     assert [news.seq > before for news in told] == [True, True]
-    assert journal.restarted == []
-    assert (await journal.since([ACCOUNT], before)) == told
+    journal = await room.again()
+    assert await journal.since([ACCOUNT], before) == told, "a start that failed after all has told nobody"
     await room.save(opened, EventKind.FILLED, state=OrderState.COMPLETE)
     journal = await room.again()
     assert journal.restarted == [], "nothing twice"
@@ -244,7 +248,12 @@ async def test_a_damaged_row_keeps_no_other_from_being_served(room: Room, caplog
         await room.writer.put((table, {"body": '{"id": null}'}))
     journal = await room.again()
     assert journal.of(ACCOUNT) == [order]
-    assert journal.act_by_client(ACCOUNT, "gtt-1") is None
+    with pytest.raises(StoreError, match="damaged"):
+        journal.act_by_client(ACCOUNT, "gtt-1")
+    with pytest.raises(StoreError, match="damaged"):
+        journal.by_client(ACCOUNT, damaged.client_order_id)
+    assert journal.unread(ACCOUNT) == [damaged.id]
+    assert journal.unread(OTHER) == []
     assert damaged.id in caplog.text
     assert "A1" in caplog.text
 
@@ -332,7 +341,9 @@ async def test_a_number_that_was_told_is_never_given_again(room: Room) -> None:
     room.database.close()
     room.space(True)
     room.open()
-    assert [news.seq > told for news in room.journal.tell_restarted(news_of)][:2] == [True, True]
+    news = await room.journal.since([ACCOUNT], 0)
+    assert len(news) >= 2
+    assert all(each.seq > told for each in news)
 
 
 async def test_news_are_replayed_while_the_disk_is_full(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,6 +407,30 @@ async def test_a_fact_whose_commit_was_not_answered_is_there_once(room: Room) ->
     await room.save(order, EventKind.FILLED, state=OrderState.COMPLETE)
     kinds = [entry["kind"] for entry in room.journal.export(ACCOUNT, 0, room.clock.now_ms() + 1)]
     assert kinds == ["ORDER_PENDING", "ORDER_SENT", "ORDER_FILLED"]
+
+
+async def test_paper_and_foreign_orders_fill_no_rate_log(room: Room) -> None:
+    await room.place(1)
+    await room.place(2, mode=TradingMode.PAPER)
+    foreign = room.order(3, foreign=True, client_order_id="", sent_at=room.clock.now_ms(), state=OrderState.OPEN)
+    await room.journal.save(foreign, EventKind.PLACED)
+    await room.journal.add_act(act := new_act(1, mode=TradingMode.PAPER))
+    await room.journal.act_sent(act)
+    assert room.journal.placed_at(ACCOUNT, 0) == [room.clock.now_ms()]
+    journal = await room.again()
+    assert journal.placed_at(ACCOUNT, 0) == [room.clock.now_ms()]
+
+
+async def test_a_send_that_fails_after_the_days_change_takes_no_other_time(room: Room) -> None:
+    await room.journal.add([order := room.order(1)])
+    await room.fill_up()
+    failed = room.journal.sent(order, room.clock.now_ms())
+    room.clock.advance(86_400)
+    room.journal.of(ACCOUNT)
+    room.journal._times.add(ACCOUNT, room.clock.now_ms())
+    with pytest.raises(StoreError):
+        await failed
+    assert room.journal.placed_at(ACCOUNT, 0) == [room.clock.now_ms()]
 
 
 # --- acts -------------------------------------------------------------------------------------------------------------

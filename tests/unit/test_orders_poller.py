@@ -24,6 +24,7 @@ class Readings:
 
     def __init__(self) -> None:
         self.refused: set[str] = set()
+        self.renewed = self.refused.discard
         self.checked: list[str] = []
         self.sought: set[str] = set()
         self.lost = False

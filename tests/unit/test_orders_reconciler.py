@@ -32,12 +32,13 @@ from sangam.orders.events import order_news
 from sangam.orders.journal import Journal
 from sangam.orders.reconciler import Reconciler
 from sangam.orders.seeking import Pace
-from sangam.orders.states import NEVER_REACHED, kind_of
+from sangam.orders.states import NEVER_REACHED
 from sangam.orders.updates import Updates
 from sangam.store.journal import open_journal_database
 from sangam.store.writer import Writer
+from sangam.transport.sharing import JOINABLE
 
-FAST = Pace(settle=10.0, first=0.01, cap=0.05, gap=0.01, gate=2.0)
+FAST = Pace(settle=10.0, first=0.01, cap=0.05, gap=0.01)
 MASTER = ToyMaster(toy_instrument("SBIN"))
 UNKNOWN = an_order(state=OrderState.UNKNOWN, reason="No reply came in time.", code="OUTCOME_UNKNOWN")
 
@@ -229,7 +230,7 @@ async def test_what_never_reached_the_broker_is_said_to_be_rejected_only_after_t
         count = len(house.live.reads)
         await wait_for(lambda: len(house.live.reads) >= count + 2, what="two more looks")
         assert not waiter.done()
-        house.clock.advance(0.2)
+        house.clock.advance(0.2 + JOINABLE)
         gone = await asyncio.wait_for(waiter, 2)
         assert (gone.state, gone.code) == (OrderState.REJECTED, NEVER_REACHED)
         assert "never reached toy" in gone.reason
@@ -321,26 +322,91 @@ async def test_nothing_unsettled_nothing_to_wait_for(orders: tuple[Order, ...]) 
         assert house.live.reads == []
 
 
-async def test_the_gate_opens_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    async with bench(UNKNOWN, pace=Pace(first=0.01, cap=0.05, gap=0.01, gate=0.1)) as house:
+async def test_only_a_reading_opens_the_gate() -> None:
+    async with bench(UNKNOWN) as house:
         house.reconciler.start([ACCOUNT])
         house.live.errors = [Unknown("502")] * 1000
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 0.2)
+        assert len(house.live.reads) > 2
+        house.live.errors.clear()
         await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 2)
-        assert "new orders wait no longer for that" in caplog.text
-        await house.reconciler.ready(ACCOUNT)
 
 
-async def test_an_account_without_a_session_is_not_waited_for_until_it_has_one() -> None:
+async def test_the_gate_opens_where_nothing_is_left_to_be_settled() -> None:
+    async with bench(UNKNOWN) as house:
+        house.reconciler.start([ACCOUNT])
+        house.live.errors = [Unknown("502")] * 1000
+        house.updates.resolve(UNKNOWN, "cancelled", "u", "seen in the app")
+        await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 0.1)
+
+
+async def test_an_account_without_a_session_is_told_to_log_in_and_waits_when_it_did() -> None:
     async with bench(UNKNOWN) as house:
         house.reconciler.start([ACCOUNT])
         house.live.errors = [SessionExpired("not logged in").unsent()]
-        await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 1)
+        with pytest.raises(SessionExpired, match="Log in") as refused:
+            await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 1)
+        assert not refused.value.sent
+        house.reconciler.renewed(ACCOUNT)
         house.live.pause = asyncio.Event()
         waiting: asyncio.Task[Any] = asyncio.create_task(house.reconciler.ready(ACCOUNT))
         await house.reads(2)
         assert not waiting.done()
         house.live.pause.set()
         await asyncio.wait_for(waiting, 1)
+
+
+async def test_paper_orders_are_found_without_a_session_at_the_broker() -> None:
+    order = an_order(id="P-AAAAAAAAAA", mode=TradingMode.PAPER, state=OrderState.UNKNOWN)
+    async with bench(order) as house:
+        house.live.errors = [SessionExpired("not logged in")] * 1000
+        house.paper.book = [an_update()]
+        house.reconciler.start([ACCOUNT])
+        await house.becomes(order, OrderState.OPEN)
+
+
+async def test_paper_doubts_are_sought_on_while_the_broker_refuses_the_session() -> None:
+    order = an_order(id="P-AAAAAAAAAA", mode=TradingMode.PAPER)
+    async with bench(order) as house:
+        house.live.errors = [SessionExpired("token rejected")] * 1000
+        house.reconciler.check(ACCOUNT)
+        await wait_for(lambda: ACCOUNT in house.reconciler.refused, what="the refusal")
+        house.updates.doubtful(order, "no answer")
+        house.paper.book = [an_update()]
+        await house.becomes(order, OrderState.OPEN)
+
+
+async def test_a_new_session_is_asked_though_the_first_reading_fails() -> None:
+    async with bench() as house:
+        house.reconciler.refused.add(ACCOUNT)
+        house.live.errors = [Unknown("502")]
+        house.reconciler.renewed(ACCOUNT)
+        house.reconciler.check(ACCOUNT)
+        await house.reads(1)
+        assert ACCOUNT not in house.reconciler.refused
+
+
+async def test_an_account_that_left_is_not_read_for_ever() -> None:
+    async with bench(UNKNOWN) as house:
+        house.reconciler.start([ACCOUNT])
+        house.reconciler._trading = lambda account: None
+        house.reconciler.check(ACCOUNT)
+        await wait_for(lambda: not house.reconciler._runs, what="the end of the readings")
+        assert house.live.reads == []
+
+
+async def test_a_clock_that_was_set_ahead_proves_nothing() -> None:
+    """A book that is read at once is no evidence, whatever the wall clock says (promise 2)."""
+    order = an_order()
+    async with bench(order) as house:
+        house.updates.doubtful(order, "no reply")
+        house.clock._ms += 60_000
+        house.reconciler.check(ACCOUNT)
+        await house.reads(3)
+        assert house.now(order).state is OrderState.UNKNOWN
+        house.clock.advance(12)
+        await house.becomes(order, OrderState.REJECTED)
 
 
 # --- with the real journal --------------------------------------------------------------------------------------------
@@ -362,7 +428,7 @@ async def test_a_killed_server_finds_its_order_and_clients_hear_every_event_once
 
     database = open_journal_database(tmp_path, database_url(tmp_path))
     writer = Writer(database)
-    journal = Journal(database, writer, clock)
+    journal = Journal(database, writer, clock, order_news)
     told: list[OrderNews] = []
     updates = Updates(journal, named, lambda account: ("u", "toy"), told.append, clock)
     live = ScriptedExecutor()
@@ -370,7 +436,7 @@ async def test_a_killed_server_finds_its_order_and_clients_hear_every_event_once
     reconciler = Reconciler(journal, updates, executors, lambda account: a_trading(), clock, FAST)
     try:
         assert journal.in_flight(ACCOUNT) == []
-        told += journal.tell_restarted(lambda order, seq: order_news(kind_of(order.state), seq, order))
+        told += await journal.since([ACCOUNT], 0)
         reconciler.start([ACCOUNT])
         live.book = [an_update("complete", filled_quantity=10, average_price=625.0)] * 2
         await reconciler.ready(ACCOUNT)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from tests.support import wait_for
 
-from sangam.transport.sharing import Flights
+from sangam.transport.sharing import JOINABLE, Flights
 
 
 class Work:
@@ -84,3 +84,19 @@ async def test_a_cancelled_caller_hears_of_its_cancellation() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_an_old_question_is_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer may be older than what is asked for now: an order book of before the order proves nothing."""
+    flights, work = Flights[int](), Work()
+    first = asyncio.create_task(flights.join("book", work))
+    await wait_for(lambda: work.started == 1, what="the first")
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + JOINABLE + 0.1)
+    second, third = (asyncio.create_task(flights.join("book", work)) for _ in range(2))
+    await wait_for(lambda: work.started == 2, what="the second")
+    monkeypatch.undo()
+    work.go.set()
+    assert [own for _, own in await asyncio.gather(first, second, third)] == [True, True, False]
+    assert flights._flights == {}

@@ -18,11 +18,11 @@ from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError, SymbolNotFound
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
-from sangam.model.order import Order, OrderNews, OrderState, OrderUpdate, TradingMode
+from sangam.model.order import OrderNews, OrderUpdate, TradingMode
 from sangam.orders.actions import DeskActions
 from sangam.orders.desk import OrderDesk
 from sangam.orders.events import order_news
-from sangam.orders.journal import EventKind, Journal
+from sangam.orders.journal import Journal
 from sangam.orders.live import Live
 from sangam.orders.poller import Poller
 from sangam.orders.ports import Caller, Executor
@@ -80,7 +80,7 @@ class OrderRoom:
         self._master = master
         self._database = open_journal_database(home.path, database_url)
         self._writer = Writer(self._database)
-        journal = self.journal = Journal(self._database, self._writer, clock)
+        journal = self.journal = Journal(self._database, self._writer, clock, order_news)
         told = Told(journal.newest, tell)
         updates = self.updates = Updates(journal, self._named, self._owner, told, clock)
         prices = PaperPrices(feed, market, accounts)
@@ -94,7 +94,7 @@ class OrderRoom:
             listener=self._heard_on_paper,
             calendar=calendar,
             multiplier=units.multiplier,
-            always_open=lambda account: self._spec(account).simulated,
+            always_open=self._simulated,
             accounts=lambda user: [info.id for info in accounts.list(user)],
         )
         prices.on_price = self.paper.on_price
@@ -131,7 +131,6 @@ class OrderRoom:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.journal.tell_restarted(_restarted_news)
         self._feed.on_order(self._poller.told)
 
     def serve(self) -> None:
@@ -165,6 +164,12 @@ class OrderRoom:
             text = f"the journal takes nothing, so no order is sent: {trouble}"
             yield Alert(kind="journal", about="journal", broker="", text=text, since=now)
         for info in self._accounts.list():
+            if unread := self.journal.unread(info.id):
+                text = (
+                    f"the journal's rows of {', '.join(unread[:3])} are damaged: look for these orders in the broker's "
+                    "own book. What that book has is shown here as placed elsewhere"
+                )
+                yield Alert(kind="journal_row", about=info.id, broker=info.broker, text=text, since=now)
             doubtful = [order for order in self._reconciler.in_doubt(info.id) if now - order.created_at >= DOUBTFUL_MS]
             if doubtful:
                 text = " ".join(self._reconciler.doubt_text(order) for order in doubtful[:3])
@@ -208,7 +213,17 @@ class OrderRoom:
         return self._brokers[self._accounts[account].info.broker]
 
     def _trading(self, account: str) -> Trading | None:
-        return self._spec(account).trading if account in self._accounts else None
+        """None also where the account left, or its broker is switched off."""
+        spec = self._known(account)
+        return None if spec is None else spec.trading
+
+    def _simulated(self, account: str) -> bool:
+        spec = self._known(account)
+        return spec is not None and spec.simulated
+
+    def _known(self, account: str) -> BrokerSpec | None:
+        broker = self._accounts[account].info.broker if account in self._accounts else ""
+        return self._brokers[broker] if broker in self._brokers.names else None
 
     def _owner(self, account: str) -> tuple[str, str]:
         info = self._accounts[account].info
@@ -253,8 +268,3 @@ class OrderRoom:
 
     def _heard_on_paper(self, account: str, update: OrderUpdate) -> None:
         self.updates.heard(account, TradingMode.PAPER, update)
-
-
-def _restarted_news(order: Order, seq: int) -> OrderNews:
-    kind = EventKind.UNKNOWN if order.state is OrderState.UNKNOWN else EventKind.REJECTED
-    return order_news(kind, seq, order)

@@ -9,7 +9,7 @@ import msgspec
 
 from sangam.model.clock import Clock
 from sangam.model.errors import Conflict, Denied, Rejected, SangamError, Unknown
-from sangam.model.order import Accepted, Order
+from sangam.model.order import Accepted, Order, TradingMode
 
 from .ids import new_act_id
 from .journal import Act, ActKind, ActState, Journal
@@ -36,6 +36,7 @@ class Acting:
         kind: ActKind,
         account: str,
         user: str,
+        mode: TradingMode,
         content: Mapping[str, Any],
         *,
         order: str = "",
@@ -48,6 +49,7 @@ class Acting:
             kind=kind,
             account=account,
             user=user,
+            mode=mode,
             order=order,
             client_order_id=client_order_id,
             content=content,
@@ -96,9 +98,9 @@ class Acting:
         return None if order is None else self._journal.get(order.id) or order
 
 
-def check_repeated(act: Act, kind: ActKind, content: Mapping[str, Any]) -> None:
+def check_repeated(act: Act, kind: ActKind, mode: TradingMode, content: Mapping[str, Any]) -> None:
     """Raises Conflict where a client's id stands for something else."""
-    if act.kind is not kind or _plain(act.content) != _plain(content):
+    if act.kind is not kind or act.mode is not mode or _plain(act.content) != _plain(content):
         raise Conflict(f"client_order_id {act.client_order_id} stands for another request already. Choose a new one.")
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from sangam.model.errors import StoreError
-from sangam.store.journal_rows import Known, Rows, Statements, decoded
+from sangam.model.order import TradingMode
+from sangam.store.journal_rows import Known, Rows, Statements, decoded, readable
 from sangam.store.writer import Statement, Writer
 
 from .standing import SendTimes
@@ -40,6 +41,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     kind: ActKind
     account: str
     user: str
+    mode: TradingMode = TradingMode.LIVE
     order: str = ""
     client_order_id: str = ""
     content: Mapping[str, Any] = {}
@@ -56,6 +58,9 @@ _AFTER_RESTART = {
 }
 
 
+_CHANGES = (ActState.SENT, ActState.ACCEPTED, ActState.UNKNOWN)
+
+
 class Acts:
     """Today's acts in memory. Admissions that fail are undone here."""
 
@@ -67,6 +72,7 @@ class Acts:
         self._acts: dict[str, Act] = {}
         self._sent_at: dict[str, int] = {}
         self._clients: dict[tuple[str, str], str] = {}
+        self._changes: dict[str, set[str]] = {}
 
     def restore(self, rows: Rows, since_ms: int, now_ms: int) -> list[Statement]:
         """Read what still matters; returns what the restart makes of what was under way."""
@@ -77,7 +83,8 @@ class Acts:
                 continue
             if row["sent_at"]:
                 self._sent_at[act.id] = row["sent_at"]
-                self._times.add(act.account, row["sent_at"])
+                if act.mode is TradingMode.LIVE:
+                    self._times.add(act.account, row["sent_at"])
             if after := _AFTER_RESTART.get(act.state):
                 act = msgspec.structs.replace(act, state=after[0], reason=after[1], updated_at=now_ms)
                 changed.append((self._statements.save_act, self._row(act, now_ms)))
@@ -88,8 +95,12 @@ class Acts:
         act = self._acts.get(self._clients.get((account, client_order_id), ""))
         if act is None and (account, client_order_id) in self._known:
             row = rows.act_of_client(account, client_order_id)
-            act = decoded(row, Act) if row is not None else None
+            act = readable(row, Act) if row is not None else None
         return act
+
+    def changes(self, order: str) -> int:
+        """Modifications of an order that were, or may have been, taken."""
+        return len(self._changes.get(order, ()))
 
     def add(self, act: Act, now_ms: int) -> asyncio.Future[None]:
         future = self._writer.put((self._statements.save_act, self._row(act, now_ms)))
@@ -108,13 +119,15 @@ class Acts:
             return refused(f"This {act.kind} may not be sent: it is {before.state if before else 'not journalled'}.")
         act = msgspec.structs.replace(act, state=ActState.SENT, updated_at=now_ms)
         self._sent_at[act.id] = now_ms
-        self._times.add(act.account, now_ms)
+        if act.mode is TradingMode.LIVE:
+            self._times.add(act.account, now_ms)
         future = self._writer.put((self._statements.save_act, self._row(act, now_ms)))
         self._set(act)
 
         def settled(future: asyncio.Future[None]) -> None:
             if _failed(future):
-                self._times.remove(act.account, now_ms)
+                if act.mode is TradingMode.LIVE:
+                    self._times.remove(act.account, now_ms)
                 self._sent_at.pop(act.id, None)
                 if self._acts.get(act.id) is act:
                     self._set(before)
@@ -136,9 +149,20 @@ class Acts:
         self._acts[act.id] = act
         if act.client_order_id:
             self._clients[act.account, act.client_order_id] = act.id
+        if act.kind is ActKind.MODIFY and act.state in _CHANGES:
+            self._changes.setdefault(act.order, set()).add(act.id)
+        else:
+            self._uncount(act)
+
+    def _uncount(self, act: Act) -> None:
+        if changes := self._changes.get(act.order):
+            changes.discard(act.id)
+            if not changes:
+                del self._changes[act.order]
 
     def _drop(self, act: Act) -> None:
         self._acts.pop(act.id, None)
+        self._uncount(act)
         self._sent_at.pop(act.id, None)
         if self._clients.get((act.account, act.client_order_id)) == act.id:
             del self._clients[act.account, act.client_order_id]

@@ -4,7 +4,7 @@ What matters today stands in memory; the database behind it is append-only for e
 
 import asyncio
 import logging
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 from heapq import merge
@@ -15,9 +15,9 @@ from sqlalchemy import RowMapping
 
 from sangam.instruments.daily import day_began
 from sangam.model.clock import Clock
-from sangam.model.order import Order, OrderNews, OrderState
+from sangam.model.order import Order, OrderNews, OrderState, TradingMode
 from sangam.store.database import Database
-from sangam.store.journal_rows import Known, Rows, Statements, decoded
+from sangam.store.journal_rows import Known, Rows, Statements, decoded, readable
 from sangam.store.writer import InDoubtCommit, Statement, Writer, joined
 
 from .acts import Act, ActKind, Acts, ActState, refused
@@ -76,10 +76,17 @@ class Journal:
     Admissions (`add`, `sent`) that cannot be committed are undone here and raise StoreError; facts (`save`) stay and
     are tried again until they are durable."""
 
-    def __init__(self, database: Database, writer: Writer, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        clock: Clock,
+        news: Callable[[EventKind, int, Order], OrderNews] | None = None,
+    ) -> None:
         """Reads what still matters: unsettled orders of any day, all of today's, and the newest event's number. Orders
         found `pending` become denied (restart), those `sent` become unknown; `pending` acts denied, `sent` unknown.
-        Raises StoreError."""
+        `news` makes what clients who come back hear of that; it is written together with the change, since a start
+        that fails later does not find it again. Raises StoreError."""
         self._writer = writer
         self._clock = clock
         self._rows = Rows(database)
@@ -90,47 +97,40 @@ class Journal:
         self._acts = Acts(writer, self._statements, self._times, self._known)
         self._unfounded: set[str] = set()  # their admission failed, but a later write of them is under way
         self._news: list[OrderNews] = []
-        self._restarted: list[tuple[int, Order]] = []
+        self._unread: dict[str, list[str]] = {}
+        self.restarted: list[Order] = []
+        """The orders that the restart denied or left in doubt."""
         now = clock.now_ms()
         self._day = day_began(now)
         self._newest = self._durable = self._rows.newest()
         if self._newest:
             self._newest += _LEAP
         self._in_memory_from = self._newest
-        self._restore(database, now)
+        self._restore(database, now, news)
 
-    def _restore(self, database: Database, now: int) -> None:
+    def _restore(self, database: Database, now: int, news: Callable[[EventKind, int, Order], OrderNews] | None) -> None:
         changed = self._acts.restore(self._rows, self._day, now)
         for row in self._rows.standing_orders(_FINAL, self._day):
             order = decoded(row, Order)
             if order is None:
+                if row["state"] not in (*_FINAL, OrderState.PENDING):
+                    self._unread.setdefault(row["account"], []).append(row["id"])
                 continue
-            if order.sent_at:
+            if order.sent_at and not order.foreign and order.mode is TradingMode.LIVE:
                 self._times.add(order.account, order.sent_at)
             if after := _AFTER_RESTART.get(order.state):
                 state, kind, reason, code = after
                 order = msgspec.structs.replace(order, state=state, reason=reason, code=code, updated_at=now)
-                self._restarted.append((self._next(), order))
-                changed += self._written(order, kind, now, self._newest, None)
+                self.restarted.append(order)
+                seq = self._next()
+                told = news(kind, seq, order) if news is not None else None
+                if told is not None:
+                    self._news.append(told)
+                changed += self._written(order, kind, now, seq, told)
             self._standing.set(order)
         with database.begin() as connection:
             for statement, given in joined([changed]):
                 connection.execute(statement, given)
-
-    @property
-    def restarted(self) -> list[Order]:
-        """The orders that the restart denied or left in doubt; clients hear of them by `tell_restarted`."""
-        return [order for _, order in self._restarted]
-
-    def tell_restarted(self, news: Callable[[Order, int], OrderNews]) -> list[OrderNews]:
-        """Give the restart's events their news, so that clients who come back hear of them too; once, at the start."""
-        told = [news(order, seq) for seq, order in self._restarted]
-        self._restarted = []
-        for each in told:
-            insort(self._news, each, key=_seq)
-            row = {"number": each.seq, "event": each.event, "update": each.update}
-            self._writer.put((self._statements.tell, row), keep=True)
-        return told
 
     # --- look-ups -----------------------------------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class Journal:
         order = self._standing.by_client(account, client_order_id)
         if order is None and (account, client_order_id) in self._known:
             row = self._rows.order_of_client(account, client_order_id)
-            order = decoded(row, Order) if row is not None else None
+            order = readable(row, Order) if row is not None else None
         return order
 
     def by_order_id(self, account: str, order_id: str) -> Order | None:
@@ -169,10 +169,19 @@ class Journal:
         """Those that are unknown."""
         return self._standing.in_doubt(account)
 
+    def unread(self, account: str) -> list[str]:
+        """Ids of orders that were not settled when the journal was opened, and whose rows are damaged: nobody here
+        knows their terms."""
+        return list(self._unread.get(account, ()))
+
     def placed_at(self, account: str, since_ms: int) -> list[int]:
-        """When writes of an account (orders and acts) were sent, epoch ms ascending: the rate logs begin with these.
-        Today's only."""
+        """When live writes of an account (orders and acts) were sent, epoch ms ascending: the rate logs begin with
+        these. Today's only."""
         return self._times.since(account, since_ms)
+
+    def changes(self, order: Order) -> int:
+        """How often it was changed, as far as is known, by acts of today."""
+        return self._acts.changes(order.id)
 
     def _turn_day(self) -> None:
         """What was settled before today leaves memory."""
@@ -189,7 +198,8 @@ class Journal:
     # --- writes -------------------------------------------------------------------------------------------------------
 
     def add(self, orders: Sequence[Order]) -> asyncio.Future[None]:
-        """Admission of new orders, `pending`. Await it or a later write of them."""
+        """Admission of new orders, `pending`. Await it or a later write of them: it becomes durable with the next one,
+        usually `sent`, or some milliseconds later."""
         self._turn_day()
         for order in orders:
             if self._standing.get(order.id) is not None:
@@ -198,7 +208,7 @@ class Journal:
         numbers = [self._next() for _ in orders]
         rows = [_row(order, now) for order in orders]
         events = [_event(order, EventKind.PENDING, now, seq) for order, seq in zip(orders, numbers, strict=True)]
-        future = self._writer.put((self._statements.add_order, rows), (self._statements.add_event, events))
+        future = self._writer.put((self._statements.add_order, rows), (self._statements.add_event, events), linger=True)
         for order in orders:
             self._standing.set(order)
 
@@ -239,13 +249,16 @@ class Journal:
         order = msgspec.structs.replace(order, state=OrderState.SENT, sent_at=now_ms, updated_at=now_ms)
         future = self._writer.put(*self._written(order, EventKind.SENT, now_ms, self._next(), None))
         self._standing.set(order)
-        self._times.add(order.account, now_ms)
+        live = order.mode is TradingMode.LIVE
+        if live:
+            self._times.add(order.account, now_ms)
 
         def settled(future: asyncio.Future[None]) -> None:
             if future.cancelled() or future.exception() is None:
                 self._unfounded.discard(order.id)
                 return
-            self._times.remove(order.account, now_ms)
+            if live:
+                self._times.remove(order.account, now_ms)
             if self._standing.get(order.id) is order:
                 if order.id in self._unfounded:
                     self._standing.drop(order)

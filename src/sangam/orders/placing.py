@@ -35,19 +35,17 @@ class Placing:
         executors: Mapping[TradingMode, Executor],
         admission: Admission,
         gate: Callable[[str, TradingMode], Awaitable[None]],
-        changed: Callable[[Order], bool],
         tasks: Tasks,
         clock: Clock,
         random: Callable[[int], bytes],
         timing: RouterTiming,
     ) -> None:
-        """`gate` returns once an account's books are known; `changed` says whether an order got other terms since."""
+        """`gate` returns once an account's books are known."""
         self._journal = journal
         self._updates = updates
         self._executors = executors
         self._admission = admission
         self._gate = gate
-        self._changed = changed
         self._tasks = tasks
         self._clock = clock
         self._random = random
@@ -103,7 +101,7 @@ class Placing:
             return asyncio.shield(placement.reply)
         if (order := self._journal.by_client(*key)) is None:
             return None
-        if order.mode is not caller.mode or not same(ticket, order, changed=self._changed(order)):
+        if order.mode is not caller.mode or not same(ticket, order, changed=self._journal.changes(order) > 0):
             raise conflict(ticket, order)
         return self._evidence(order)
 

@@ -84,11 +84,14 @@ class Poller:
             if spec.trading is None:
                 continue
             self._reconciler.seek_late(account)
-            fresh = self._generations.get(account) != session.generation
-            self._generations[account] = session.generation
+            if self._generations.get(account) != session.generation:
+                self._generations[account] = session.generation
+                self._reconciler.renewed(account)
+                self.read(account)
+                continue
             pause = self._pause(account, spec)
             since = self._clock.monotonic() - self._read_at.get(account, float("-inf"))
-            if fresh or (pause is not None and since >= pause and account not in self._reconciler.refused):
+            if pause is not None and since >= pause and account not in self._reconciler.refused:
                 self.read(account)
         for gone in self._generations.keys() - sessions.keys():
             del self._generations[gone]

@@ -12,6 +12,7 @@ from sangam.instruments.daily import day_began
 from sangam.model.clock import Clock
 from sangam.model.errors import SangamError, SessionExpired
 from sangam.model.order import Order, OrderState, TradingMode
+from sangam.transport.sharing import JOINABLE
 
 from . import evidence
 from .evidence import Moments, Verdict
@@ -57,6 +58,7 @@ class Reconciler:
         self._gates: dict[str, asyncio.Event] = {}
         self._fills = FillCheck()
         self._lacking: dict[tuple[str, TradingMode], str] = {}
+        self._doubted: dict[str, float] = {}  # by a clock that nobody can set
         self.refused: set[str] = set()
         """Accounts whose session the broker no longer takes: no use in asking before the next login."""
         self._seeker = Seeker(self.seekable, self._look, clock, self._pace)
@@ -65,10 +67,11 @@ class Reconciler:
     # --- life ---------------------------------------------------------------------------------------------------------
 
     def start(self, accounts: Iterable[str]) -> None:
-        """Orders of these accounts that are not settled hold back new ones until the books were read once."""
+        """Orders of these accounts that are not settled, or that the journal cannot read, hold back new ones until the
+        books were read once."""
         for account in accounts:
             modes = {order.mode for order in self._journal.unsettled(account)}
-            if TradingMode.LIVE in modes and self._trading(account) is not None:
+            if self._trading(account) is not None and (TradingMode.LIVE in modes or self._journal.unread(account)):
                 self._gates[account] = asyncio.Event()
             if TradingMode.PAPER in modes:
                 self._paper.add(account)
@@ -90,17 +93,27 @@ class Reconciler:
         self._runs[account] = asyncio.create_task(self._run(account), name=f"reconcile {account}")
 
     async def ready(self, account: str) -> None:
-        """Returns once the books of an account were read after the start, or there is nothing to learn from them. Waits
-        no longer than `Pace.gate`; an account without a session is not waited for, since it cannot trade anyway."""
-        gate = self._gates.get(account)
-        if gate is None:
-            return
-        self.check(account)
-        try:
-            await asyncio.wait_for(gate.wait(), self._pace.gate)
-        except TimeoutError:
-            log.warning("%s: its books cannot be read; new orders wait no longer for that", account)
-            self._gates.pop(account, None)
+        """Returns once the books of an account were read after the start, or nothing of it is left to be settled; how
+        long that is waited for is the caller's matter. Raises SessionExpired where nobody can read them."""
+        while (gate := self._gates.get(account)) is not None:
+            if not self._unsure(account):
+                self._gates.pop(account)
+                return
+            self.check(account)
+            await gate.wait()
+            if account in self.refused:
+                raise SessionExpired(
+                    f"{account}: orders from before the server's start are not settled, and its books cannot be read "
+                    "without a session. Log in; nothing was sent. Cancels work once you are."
+                ).unsent()
+
+    def renewed(self, account: str) -> None:
+        """The account has a new session: its broker may be asked again."""
+        self.refused.discard(account)
+
+    def _unsure(self, account: str) -> bool:
+        live = any(order.mode is TradingMode.LIVE for order in self._journal.unsettled(account))
+        return live or bool(self._journal.unread(account))
 
     def in_doubt(self, account: str) -> list[Order]:
         """Orders that nobody knows the outcome of, oldest first."""
@@ -123,7 +136,9 @@ class Reconciler:
         return [
             order
             for order in [*self.in_doubt(account), *self._late(account)]
-            if order.created_at >= day and (order.order_id or self._tag(order).kind != "none")
+            if order.created_at >= day
+            and (order.order_id or self._tag(order).kind != "none")
+            and not (order.mode is TradingMode.LIVE and account in self.refused)
         ]
 
     def seek_late(self, account: str) -> None:
@@ -157,32 +172,38 @@ class Reconciler:
 
     async def _check(self, account: str) -> bool:
         """Whether there is nothing to try again: the first reading after a start does not wait for somebody to ask."""
-        for mode in self._due(account):
-            try:
-                await self._read(account, mode)
-                await self._compare_trades(account, mode)
-            except SessionExpired:
-                self._rest(account)
-                if (gate := self._gates.get(account)) is not None:
-                    self._gates[account] = asyncio.Event()
-                    gate.set()
-                return True
-            except SangamError as error:
-                level = logging.INFO if (account, mode) in self._failing else logging.WARNING
-                log.log(level, "%s: the order book was not read: %s", account, error)
-                self._failing.add((account, mode))
-            except Exception:
-                log.exception("%s: the order book was not merged", account)
-            else:
-                self._failing.discard((account, mode))
-                if mode is TradingMode.PAPER:
-                    self._paper.discard(account)
-                    continue
-                self.refused.discard(account)
-                if (gate := self._gates.pop(account, None)) is not None:
-                    gate.set()
+        failed = [mode for mode in self._due(account) if not await self._readable(account, mode)]
         self._seeker.seek(account)
-        return account not in self._gates and account not in self._paper
+        first = {TradingMode.LIVE: account in self._gates, TradingMode.PAPER: account in self._paper}
+        return not any(first[mode] for mode in failed)
+
+    async def _readable(self, account: str, mode: TradingMode) -> bool:
+        """One reading. False where it may go better next time; one mode's trouble does not touch the other."""
+        try:
+            await self._read(account, mode)
+            await self._compare_trades(account, mode)
+        except SessionExpired:
+            self.refused.add(account)
+            if (gate := self._gates.get(account)) is not None:
+                self._gates[account] = asyncio.Event()
+                gate.set()  # who waits hears of it
+            return True
+        except SangamError as error:
+            level = logging.INFO if (account, mode) in self._failing else logging.WARNING
+            log.log(level, "%s: the order book was not read: %s", account, error)
+            self._failing.add((account, mode))
+            return False
+        except Exception:
+            log.exception("%s: the order book was not merged", account)
+            return False
+        self._failing.discard((account, mode))
+        if mode is TradingMode.PAPER:
+            self._paper.discard(account)
+            return True
+        self.refused.discard(account)
+        if (gate := self._gates.pop(account, None)) is not None:
+            gate.set()
+        return True
 
     def _due(self, account: str) -> list[TradingMode]:
         """The paper book runs in this process and tells everything: it is read after a start, and for doubts."""
@@ -192,8 +213,8 @@ class Reconciler:
 
     async def _read(self, account: str, mode: TradingMode) -> None:
         """One whole order book: every row is merged, and what it lacks is judged. Raises what the executor raises."""
-        now = self._clock.now_ms()
-        moments = Moments(day_began(now), now, round(self._pace.settle * 1000))
+        now, began = self._clock.now_ms(), self._clock.monotonic() - JOINABLE
+        moments = Moments(day_began(now), round(now - JOINABLE * 1000), round(self._pace.settle * 1000))
         rows = await self._executors[mode].orders(account)
         for at, row in enumerate(rows):
             if at % _SLICE == _SLICE - 1:
@@ -208,7 +229,9 @@ class Reconciler:
         if lost:
             return
         await asyncio.sleep(0)
-        open_orders = [order for order in known if not order.state.is_final]
+        self._doubted = {order.id: self._doubted[order.id] for order in self._still_doubted()}
+        early = {id for id, at in self._doubted.items() if at + self._pace.settle > began}
+        open_orders = [order for order in known if not order.state.is_final and order.id not in early]
         for order, verdict in list(evidence.absent(open_orders, rows, moments, tagged=self._tagged(account, mode))):
             log.warning("%s: %s %s", account, order.id, verdict.value)
             if verdict is Verdict.EXPIRED:
@@ -231,7 +254,12 @@ class Reconciler:
     # --- looking for one ----------------------------------------------------------------------------------------------
 
     def _doubtful(self, order: Order) -> None:
+        self._doubted[order.id] = self._clock.monotonic()
         self._seeker.seek(order.account)
+
+    def _still_doubted(self) -> list[Order]:
+        known = (self._journal.get(id) for id in self._doubted)
+        return [order for order in known if order is not None and order.state is OrderState.UNKNOWN]
 
     async def _look(self, account: str, orders: list[Order]) -> None:
         """One look for orders in doubt: a single one by the cheapest read, several by one read of the book."""
@@ -241,7 +269,7 @@ class Reconciler:
                 if len(mine) > 1 or not await self._found(mine[0]):
                     await self._read(account, mode)
             except SessionExpired:
-                self._rest(account)
+                self.refused.add(account)
             except SangamError as error:
                 log.info("%s: an order in doubt was looked for in vain: %s", account, error)
             except Exception:
@@ -257,10 +285,6 @@ class Reconciler:
             self._updates.heard(order.account, order.mode, row)
             return True
         return self._clock.now_ms() < evidence.attempted(order) + self._pace.settle * 1000
-
-    def _rest(self, account: str) -> None:
-        self.refused.add(account)
-        self._seeker.rest(account)
 
     def _tag(self, order: Order) -> Tag:
         trading = self._trading(order.account)

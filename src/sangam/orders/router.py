@@ -31,9 +31,6 @@ from .updates import Updates
 _OPENING = (ActKind.PLACE_GTT, ActKind.MODIFY_GTT)
 """What the user's limits hold back among the writes that are no placements."""
 
-_REMEMBERED = 1000
-"""Changed orders that are counted before those that ended are forgotten."""
-
 
 class Router:
     def __init__(
@@ -68,14 +65,12 @@ class Router:
             executors,
             self._admission,
             self._gate,
-            lambda order: order.id in self._changes,
             self._tasks,
             clock,
             random,
             self._timing,
         )
         self._acts: dict[tuple[str, str], tuple[Act, asyncio.Task[str]]] = {}
-        self._changes: dict[str, int] = {}
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def close(self, seconds: float = 15.0) -> None:
@@ -132,7 +127,6 @@ class Router:
                 )
             finally:
                 self._updates.expect(order)
-            self._changes[order.id] = self._changes.get(order.id, 0) + 1
             return self._updates.modified(
                 replace(
                     order,
@@ -182,18 +176,11 @@ class Router:
     def _check_changes(self, order: Order) -> None:
         trading = self._admission.trading(order.account, order.mode)
         most = trading.modifications if trading is not None else None
-        if most is not None and self._changes.get(order.id, 0) >= most:
+        if most is not None and self._journal.changes(order) >= most:
             raise Denied(
                 f"Order {order.id} was changed {most} times, and its broker allows no more. Cancel it and place anew.",
                 order=order,
             )
-        if len(self._changes) >= _REMEMBERED:
-            standing = {id: self._journal.get(id) for id in self._changes}
-            self._changes = {
-                id: self._changes[id]
-                for id, known in standing.items()
-                if known is not None and not known.state.is_final
-            }
 
     # --- other writes -------------------------------------------------------------------------------------------------
 
@@ -214,12 +201,12 @@ class Router:
         self._tasks.check_open()
         account, key = caller.account, (caller.account.id, client_order_id)
         if client_order_id and (flying := self._acts.get(key)) is not None:
-            check_repeated(flying[0], kind, content)
+            check_repeated(flying[0], kind, caller.mode, content)
             return await self._tasks.result(flying[1])
         if client_order_id and (standing := self._journal.act_by_client(*key)) is not None:
-            check_repeated(standing, kind, content)
+            check_repeated(standing, kind, caller.mode, content)
             return result_of(standing)
-        act = self._acting.begun(kind, account.id, account.user, content, client_order_id=client_order_id)
+        act = self._acting.begun(kind, account.id, account.user, caller.mode, content, client_order_id=client_order_id)
         task = self._tasks.spawn(self._do(caller, act, work, urgent, tickets), f"{kind} {account.id}")
         if client_order_id:
             self._acts[key] = act, task
@@ -257,7 +244,7 @@ class Router:
             ) from None
 
     def _act(self, caller: Caller, kind: ActKind, content: Mapping[str, Any], order: Order) -> Act:
-        return self._acting.begun(kind, order.account, caller.identity.user, content, order=order.id)
+        return self._acting.begun(kind, order.account, caller.identity.user, order.mode, content, order=order.id)
 
     def _now(self, order: Order) -> Order:
         return self._journal.get(order.id) or order

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sangam.model.clock import Clock
 from sangam.model.order import Order
+from sangam.transport.sharing import JOINABLE
 
 from .evidence import attempted
 
@@ -17,14 +18,13 @@ _TOGETHER = 0.25
 class Pace:
     """Seconds. `settle` is how long an order may need to show in the book; one without an answer for `late` is looked
     for although it is not in doubt yet; `first` and `cap` are the pauses between two looks; `gap` lies between two
-    reads of a book; `gate` is how long new orders wait at most for the first reading after a start."""
+    reads of a book."""
 
     settle: float = 10.0
     late: float = 2.0
     first: float = 0.5
     cap: float = 15.0
     gap: float = 0.5
-    gate: float = 30.0
 
 
 class Seeker:
@@ -43,20 +43,14 @@ class Seeker:
         self._pace = pace
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._news: dict[str, asyncio.Event] = {}
-        self._resting: set[str] = set()
 
     def seek(self, account: str) -> None:
         """There may be orders in doubt."""
-        self._resting.discard(account)
         if account in self._tasks:
             self._news[account].set()
         elif self._wanted(account):
             self._news[account] = asyncio.Event()
             self._tasks[account] = asyncio.create_task(self._run(account), name=f"seek orders of {account}")
-
-    def rest(self, account: str) -> None:
-        """The session is dead: nothing is asked until `seek`."""
-        self._resting.add(account)
 
     async def stop(self) -> None:
         tasks = list(self._tasks.values())
@@ -70,7 +64,7 @@ class Seeker:
         loop = asyncio.get_running_loop()
         news = self._news[account]
         try:
-            while (wanted := self._wanted(account)) and account not in self._resting:
+            while wanted := self._wanted(account):
                 now = loop.time()
                 for order in wanted:
                     due.setdefault(order.id, now + self._pace.first)
@@ -87,7 +81,7 @@ class Seeker:
 
     def _until_settled(self, order: Order) -> float:
         """Seconds until a book without this order proves something; 0 from then on."""
-        moment = attempted(order) + self._pace.settle * 1000
+        moment = attempted(order) + (self._pace.settle + JOINABLE) * 1000
         return max(0.0, (moment - self._clock.now_ms()) / 1000)
 
 

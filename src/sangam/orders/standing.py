@@ -102,7 +102,7 @@ class Standing:
 
 
 class SendTimes:
-    """When writes of an account left, epoch ms ascending."""
+    """When live writes of an account left, epoch ms ascending."""
 
     def __init__(self) -> None:
         self._times: dict[str, list[int]] = {}
@@ -112,13 +112,15 @@ class SendTimes:
 
     def remove(self, account: str, at: int) -> None:
         """One that did not leave after all."""
-        times = self._times[account]
-        del times[bisect_left(times, at)]
+        times = self._times.get(account, [])
+        place = bisect_left(times, at)
+        if times[place : place + 1] == [at]:  # else its day is over, and it was forgotten
+            del times[place]
 
     def since(self, account: str, since_ms: int) -> list[int]:
         times = self._times.get(account, [])
         return times[bisect_left(times, since_ms) :]
 
     def forget(self, before_ms: int) -> None:
-        for account, times in self._times.items():
-            self._times[account] = times[bisect_left(times, before_ms) :]
+        for times in self._times.values():
+            del times[: bisect_left(times, before_ms)]

@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Executable, RowMapping, Select, Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Executable, RowMapping, Select, Table, bindparam, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
+
+from sangam.model.errors import StoreError
 
 from .database import Database
 from .journal_tables import order_acts, order_events, orders
@@ -31,7 +33,6 @@ class Statements:
         self.save_order = _or_update(upsert(orders), orders)
         self.add_event: Executable = upsert(order_events).on_conflict_do_nothing(index_elements=["seq"])
         self.save_act = _or_update(upsert(order_acts), order_acts)
-        self.tell: Executable = update(order_events).where(order_events.c.seq == bindparam("number"))
         self.withdraw_order: Executable = delete(orders).where(
             orders.c.id == bindparam("gone"),
             orders.c.state == bindparam("was"),
@@ -120,6 +121,17 @@ def decoded(row: RowMapping, kind: type[T]) -> T | None:
     except msgspec.MsgspecError as error:
         log.error("the journal's row %s cannot be read, and is left out: %s", row["id"], error)
         return None
+
+
+def readable(row: RowMapping, kind: type[T]) -> T:
+    """The same for a row whose client asks for it again. Raises StoreError: what it stands for may have been sent."""
+    found = decoded(row, kind)
+    if found is None:
+        raise StoreError(
+            f"The journal has {row['client_order_id']} already, but its row {row['id']} is damaged. Nothing was sent: "
+            "look into the order book, and choose a new client_order_id for what you still want."
+        )
+    return found
 
 
 class Known:
