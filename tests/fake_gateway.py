@@ -106,7 +106,7 @@ class FakeGateway:
                 connection.send(json.dumps(told))
             if action == "authenticate" and reply.get("status") == "error":
                 connection.close(4401, "invalid API key")
-            if action == "subscribe_orders":
+            if action == "subscribe_orders" and reply.get("status") != "error":
                 for one in self.journal:
                     if one["seq"] > asked.get("since", 10**18):
                         connection.send(json.dumps(one))

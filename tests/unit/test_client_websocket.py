@@ -205,6 +205,27 @@ def test_events_that_are_numbered_anew_are_told_as_such(gateway: FakeGateway, cl
     wait_for_sync(lambda: client.heard[-1].event == "ORDER_FILLED", what="the next event")
 
 
+def test_a_line_without_order_events_is_none(gateway: FakeGateway, client: Client) -> None:
+    client.place()
+    failure = {"status": "error", "code": "UNSUPPORTED", "message": "not served here"}
+    gateway.script["subscribe_orders"] = [failure, failure]
+    gateway.cut()
+    gateway.happen(gateway.order("one"), "ORDER_FILLED", state="complete")
+    wait_for_sync(lambda: len(client.heard) == 2, what="what was missed")
+    assert len(gateway.actions("subscribe_orders")) == 4
+    assert client.errors == []
+
+
+def test_a_key_for_prices_only_hears_prices(gateway: FakeGateway) -> None:
+    client = Client(gateway)
+    failure = {"status": "error", "code": "INSUFFICIENT_PERMISSION", "message": "lacks the scope"}
+    gateway.script["subscribe_orders"] = [failure]
+    with client:
+        client.subscribe("SBIN")
+        wait_for_sync(lambda: client.errors, what="the error")
+        assert isinstance(client.errors[0], AuthError)
+
+
 def test_symbols_are_subscribed_again(gateway: FakeGateway, client: Client) -> None:
     client.subscribe(["SBIN", "NFO:NIFTY24NOV26FUT"], mode="LTP")
     client.subscribe("INFY", mode="DEPTH")

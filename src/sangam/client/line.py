@@ -235,10 +235,12 @@ class Line:
         since = self._start if self.seen is None else self.seen
         more = {} if since is None else {"since": since}
         answer = await self._exchange(socket, "subscribe_orders", more, GREETING)
-        if answer.get("status") != "success":
+        if answer.get("status") == "success":
+            self._resume(since, answer.get("last_event"))
+        elif answer.get("code") == "INSUFFICIENT_PERMISSION":  # a key for prices only
             self._listener.failed(wire.failure("subscribe_orders", answer))
         else:
-            self._resume(since, answer.get("last_event"))
+            raise Broken(f"the server tells no order events now: {answer.get('message')}")
         for greeting in self._greetings():
             self.complain(await self._exchange(socket, greeting.pop("action"), greeting, GREETING))
 
