@@ -18,7 +18,7 @@ from sangam.orders.ports import Caller
 
 class ScriptedDesk:
     """`faults` are raised by method name or, for a leg, by symbol; `asked` is what was asked, in order. `mode` is that
-    of every caller."""
+    of every caller; `ended` are the ids of orders that were over just now."""
 
     def __init__(self, master: Master, now_ms: int = 1_785_731_400_000) -> None:
         self.master = master
@@ -36,11 +36,20 @@ class ScriptedDesk:
         self.news: list[OrderNews] = []
         self.switched: list[tuple[str, bool]] = []
         self.fills = OrderState.COMPLETE
+        self.ended: set[str] = set()
+        self.freezes: dict[str, int] = {}
 
     def _ask(self, name: str, *what: Any) -> None:
         self.asked.append((name, *what))
         if name in self.faults:
             raise self.faults[name]
+
+    def become(self, order: Order, state: OrderState, **fields: Any) -> None:
+        """News of an order that was placed."""
+        self.book = [
+            msgspec.structs.replace(one, state=state, **fields) if one.id == order.id else one for one in self.book
+        ]
+        self.ended |= {order.id} if state.is_final else set()
 
     def placed(self) -> list[Ticket]:
         return [what[1] for what in self.asked if what[0] == "place"]
@@ -103,6 +112,9 @@ class ScriptedDesk:
         self._ask("orders")
         return [*self.book, *self.unheard]
 
+    def moving(self, caller: Caller, ended_within: float = 0.0) -> list[Order]:
+        return [order for order in self.book if not order.state.is_final or (ended_within and order.id in self.ended)]
+
     async def trades(self, caller: Caller) -> list[tuple[Instrument, Trade]]:
         self._ask("trades")
         return self.trades_done
@@ -146,6 +158,9 @@ class ScriptedDesk:
 
     def instrument(self, caller: Caller, symbol: str, exchange: str) -> Instrument:
         return self.master.lookup(symbol, exchange)
+
+    def freeze_quantity(self, caller: Caller, instrument: Instrument) -> int | None:
+        return self.freezes.get(instrument.symbol)
 
     async def price(self, caller: Caller, instrument: Instrument) -> float:
         self._ask("price", instrument.symbol)

@@ -1,7 +1,9 @@
 """Composite orders over a scripted desk: what is asked of it, in which order, and what comes back."""
 
 import asyncio
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests import listed
@@ -9,12 +11,14 @@ from tests.scripted_desk import ScriptedDesk
 
 from sangam.model.books import Position
 from sangam.model.enums import Action, Exchange, PriceType, Product, Scope
-from sangam.model.errors import InDoubt, InvalidInput, OrderNotFound, Rejected, SymbolNotFound, Unknown
+from sangam.model.errors import Conflict, InDoubt, InvalidInput, OrderNotFound, Rejected, SymbolNotFound, Unknown
 from sangam.model.identity import AccountInfo, Identity
 from sangam.model.order import Order, OrderState, Ticket, TradingMode
+from sangam.orders.closing import Closing
 from sangam.orders.composites import Composites
+from sangam.orders.legs import Outcome
 from sangam.orders.ports import Caller
-from sangam.orders.smart import MATCHED
+from sangam.orders.smart import MATCHED, NOTHING_OPEN
 
 ACCOUNT = AccountInfo("asha-example", "asha", "example")
 CALLER = Caller(Identity(user="asha", key_id="k", scopes=frozenset(Scope)), ACCOUNT, TradingMode.LIVE)
@@ -29,6 +33,11 @@ def desk(tmp_path: Path) -> ScriptedDesk:
 @pytest.fixture
 def made_of(desk: ScriptedDesk) -> Composites:
     return Composites(desk, lambda: "G-1")
+
+
+@pytest.fixture
+def impatient(desk: ScriptedDesk) -> Composites:
+    return Composites(desk, lambda: "G-1", patience=0.1)
 
 
 def ticket(symbol: str = "SBIN", action: Action = Action.BUY, quantity: int = 10, client: str = "") -> Ticket:
@@ -48,6 +57,10 @@ def sides(desk: ScriptedDesk) -> list[tuple[str, int, str]]:
     return [(one.action.value, one.quantity, one.client_order_id) for one in desk.placed()]
 
 
+def outcomes(told: list[Closing]) -> list[Outcome]:
+    return [part.outcome for one in told for part in one.slices]
+
+
 # --- smart order ------------------------------------------------------------------------------------------------------
 
 
@@ -58,7 +71,7 @@ async def test_smart_counts_only_its_own_symbol_and_product(desk: ScriptedDesk, 
     order = await made_of.smart(CALLER, ticket(), 10)
     assert isinstance(order, Order)
     assert sides(desk) == [("BUY", 6, "")]
-    assert order.group == "G-1"
+    assert order.group == "smart-G-1"
     assert await made_of.smart(CALLER, ticket(), 4) == MATCHED
 
 
@@ -96,8 +109,132 @@ async def test_two_smart_orders_at_once_read_one_after_another(desk: ScriptedDes
         return await place(caller, ticket, group=group, urgent=urgent)
 
     desk.place = slow  # type: ignore[method-assign]
-    outcomes = await asyncio.gather(*(made_of.smart(CALLER, ticket(), 10) for _ in range(3)))
-    assert [isinstance(one, Order) for one in outcomes] == [True, False, False]
+    told = await asyncio.gather(*(made_of.smart(CALLER, ticket(), 10) for _ in range(3)))
+    assert [isinstance(one, Order) for one in told] == [True, False, False]
+
+
+async def test_a_smart_order_repeated_under_way_is_no_decision(desk: ScriptedDesk, made_of: Composites) -> None:
+    desk.fills = OrderState.OPEN
+    first = await made_of.smart(CALLER, ticket(client="X"), 10)
+    async with asyncio.timeout(1):
+        assert await made_of.smart(CALLER, ticket(client="X"), 10) == first
+
+
+async def test_a_second_closing_waits_for_the_first_one(desk: ScriptedDesk, made_of: Composites) -> None:
+    """Else it would sell again what is sold already."""
+    hold(desk, 10)
+    desk.fills = OrderState.OPEN
+    (first,) = outcomes(await made_of.close_all(CALLER))
+    assert isinstance(first, Order)
+    second = asyncio.ensure_future(made_of.close_all(CALLER))
+    smart = asyncio.ensure_future(made_of.smart(CALLER, ticket(quantity=0), 0))
+    await asyncio.sleep(0.1)
+    assert (second.done(), smart.done()) == (False, False)
+    desk.positions_held.clear()
+    desk.become(first, OrderState.COMPLETE, filled_quantity=10)
+    assert await second == []
+    assert await smart == NOTHING_OPEN
+    assert len(desk.book) == 1
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        {"price_type": PriceType.MARKET},
+        {"price_type": PriceType.MARKET, "state": OrderState.UNKNOWN},
+        {"price_type": PriceType.MARKET, "state": OrderState.PENDING},
+        {"price_type": PriceType.SL_M, "trigger_price": Decimal(9), "state": OrderState.PARTIALLY_FILLED},
+        {"price_type": PriceType.LIMIT, "price": Decimal(9), "group": "smart-G-7"},
+    ],
+)
+async def test_what_an_order_still_changes_is_left_alone(
+    desk: ScriptedDesk, impatient: Composites, standing: dict[str, Any]
+) -> None:
+    hold(desk, 10)
+    hold(desk, 65, FUTURE)
+    order = await desk.place(CALLER, ticket(quantity=3))
+    desk.become(order, **{"state": OrderState.OPEN, **standing})
+    with pytest.raises(Conflict, match=f"Order {order.order_id} .BUY 3 SBIN, .* still changes this position") as caught:
+        await impatient.smart(CALLER, ticket(), 4)
+    assert getattr(caught.value.order, "id", "") == order.id
+    told = await impatient.close_all(CALLER)
+    assert [(one.symbol, isinstance(one.slices[0].outcome, Conflict)) for one in told] == [
+        (FUTURE, False), ("SBIN", True),
+    ]  # fmt: skip
+    assert sides(desk) == [("BUY", 3, ""), ("SELL", 65, "")]
+
+
+@pytest.mark.parametrize(
+    "standing",
+    [
+        {"price_type": PriceType.LIMIT, "price": Decimal(9)},
+        {"price_type": PriceType.SL_M, "trigger_price": Decimal(9), "state": OrderState.TRIGGER_PENDING},
+        {"price_type": PriceType.MARKET, "state": OrderState.CANCELLED},
+    ],
+)
+async def test_what_waits_for_a_price_keeps_nobody(
+    desk: ScriptedDesk, impatient: Composites, standing: dict[str, Any]
+) -> None:
+    hold(desk, 10)
+    desk.become(await desk.place(CALLER, ticket(quantity=3)), **{"state": OrderState.OPEN, **standing})
+    assert [isinstance(one, Order) for one in outcomes(await impatient.close_all(CALLER))] == [True]
+
+
+async def test_another_product_is_another_position(desk: ScriptedDesk, impatient: Composites) -> None:
+    hold(desk, 10)
+    desk.become(await desk.place(CALLER, ticket(quantity=3)), OrderState.OPEN, product=Product.CNC)
+    assert isinstance(await impatient.smart(CALLER, ticket(), 0), Order)
+
+
+async def test_a_position_book_that_is_behind_is_read_again(desk: ScriptedDesk, made_of: Composites) -> None:
+    """The order is over, and the book does not know it yet."""
+    hold(desk, 10)
+    (first,) = outcomes(await made_of.close_all(CALLER))
+    assert isinstance(first, Order)
+    desk.become(first, OrderState.COMPLETE, filled_quantity=10)
+    second = asyncio.ensure_future(made_of.close_all(CALLER))
+    smart = asyncio.ensure_future(made_of.smart(CALLER, ticket(), 4))
+    await asyncio.sleep(0.1)
+    assert (second.done(), smart.done()) == (False, False)
+    desk.positions_held.clear()
+    assert await second == []
+    assert isinstance(await smart, Order)
+    assert sides(desk)[1:] == [("BUY", 4, "")]
+
+
+async def test_a_book_that_stays_behind_decides_nothing(desk: ScriptedDesk, impatient: Composites) -> None:
+    hold(desk, 10)
+    (first,) = outcomes(await impatient.close_all(CALLER))
+    assert isinstance(first, Order)
+    desk.become(first, OrderState.COMPLETE, filled_quantity=10)
+    with pytest.raises(Conflict, match="is not in the broker's position book yet"):
+        await impatient.smart(CALLER, ticket(), 0)
+    desk.ended.clear()  # long ago: the book is right, whatever led back there
+    assert isinstance(await impatient.smart(CALLER, ticket(), 0), Order)
+
+
+async def test_other_orders_may_have_led_back(desk: ScriptedDesk, impatient: Composites) -> None:
+    first = await impatient.smart(CALLER, ticket(), 10)
+    assert isinstance(first, Order)
+    desk.become(first, OrderState.COMPLETE, filled_quantity=10)
+    exit_ = await desk.place(CALLER, ticket(action=Action.SELL))
+    desk.become(exit_, OrderState.COMPLETE, filled_quantity=10)
+    assert isinstance(await impatient.smart(CALLER, ticket(), 10), Order)
+
+
+async def test_the_order_book_is_read_where_no_push_comes(desk: ScriptedDesk, made_of: Composites) -> None:
+    hold(desk, 10)
+    desk.fills = OrderState.OPEN
+    (first,) = outcomes(await made_of.close_all(CALLER))
+    assert isinstance(first, Order)
+
+    async def read(caller: Caller) -> list[Order]:
+        desk.positions_held.clear()
+        desk.become(first, OrderState.COMPLETE, filled_quantity=10)
+        return desk.book
+
+    desk.orders = read  # type: ignore[method-assign]
+    assert await made_of.close_all(CALLER) == []
 
 
 # --- basket and split -------------------------------------------------------------------------------------------------
@@ -171,6 +308,27 @@ async def test_whatever_waits_is_cancelled(desk: ScriptedDesk, made_of: Composit
     assert [one.order for one in told if isinstance(one.outcome, Exception)] == [doubtful]
 
 
+async def test_what_ended_meanwhile_is_no_failure(desk: ScriptedDesk, made_of: Composites) -> None:
+    desk.fills = OrderState.OPEN
+    ended, told, waits = [await desk.place(CALLER, ticket()) for _ in range(3)]
+    cancel, orders = desk.cancel, desk.orders
+
+    async def late(caller: Caller, reference: str) -> Order:
+        if reference == ended.order_id:
+            desk.become(ended, OrderState.COMPLETE)
+        if reference == waits.order_id:
+            return await cancel(caller, reference)
+        raise Rejected("it is not open")
+
+    async def read(caller: Caller) -> list[Order]:
+        if any(what[0] == "cancel" for what in desk.asked):
+            desk.become(told, OrderState.CANCELLED)
+        return await orders(caller)
+
+    desk.cancel, desk.orders = late, read  # type: ignore[method-assign]
+    assert [one.order.id for one in await made_of.cancel_all(CALLER)] == [waits.id]
+
+
 async def test_a_book_that_cannot_be_read_cancels_nothing(desk: ScriptedDesk, made_of: Composites) -> None:
     desk.faults["orders"] = Unknown("no answer")
     with pytest.raises(Unknown):
@@ -188,7 +346,7 @@ async def test_every_open_position_is_closed_at_market(desk: ScriptedDesk, made_
         (Action.BUY, 65, Product.NRML, PriceType.MARKET, "exit"),
     ]
     assert all(urgent and group == "G-1" for _, _, group, urgent in asked)
-    assert [(one.instrument.symbol, one.product) for one in told] == [("SBIN", Product.MIS), (FUTURE, Product.NRML)]
+    assert [(one.symbol, one.product) for one in told] == [("SBIN", Product.MIS), (FUTURE, Product.NRML)]
 
 
 async def test_a_repeated_closing_closes_once(desk: ScriptedDesk, made_of: Composites) -> None:
@@ -199,9 +357,8 @@ async def test_a_repeated_closing_closes_once(desk: ScriptedDesk, made_of: Compo
     hold(desk, 0, FUTURE)
     hold(desk, 3)
     again = await made_of.close_all(CALLER, client_order_id="C")
-    assert {one.outcome.id for one in again if isinstance(one.outcome, Order)} == {
-        one.outcome.id for one in first if isinstance(one.outcome, Order)
-    }
+    assert {one.id for one in outcomes(again) if isinstance(one, Order)} == {order.id for order in desk.book}
+    assert len(outcomes(first)) == 2
     assert len(desk.book) == 2
 
 
@@ -210,4 +367,34 @@ async def test_one_closing_that_fails(desk: ScriptedDesk, made_of: Composites) -
     hold(desk, 65, FUTURE)
     desk.faults["SBIN"] = OrderNotFound("odd")
     told = await made_of.close_all(CALLER)
-    assert [isinstance(one.outcome, Order) for one in told] == [False, True]
+    assert [isinstance(one, Order) for one in outcomes(told)] == [False, True]
+
+
+async def test_a_large_position_is_closed_in_slices(desk: ScriptedDesk, made_of: Composites) -> None:
+    desk.freezes[FUTURE] = 150
+    hold(desk, 325, FUTURE, Product.NRML)
+    (told,) = await made_of.close_all(CALLER, client_order_id="C")
+    assert [(part.quantity, isinstance(part.outcome, Order)) for part in told.slices] == [(130, True)] * 2 + [
+        (65, True)
+    ]
+    assert [name.rpartition("/")[2] for _, _, name in sides(desk)] == ["1", "2", "3"]
+    (again,) = await made_of.close_all(CALLER, client_order_id="C")
+    assert again == told
+    assert len(desk.book) == 3
+
+
+async def test_slices_that_were_never_made_are_told(desk: ScriptedDesk, made_of: Composites) -> None:
+    desk.freezes[FUTURE] = 130
+    hold(desk, 325, FUTURE)
+    await made_of.close_all(CALLER, client_order_id="C")
+    desk.book.pop(0)
+    desk.positions_held.clear()
+    hold(desk, 65, FUTURE)
+    (told,) = await made_of.close_all(CALLER, client_order_id="C")
+    assert [type(part.outcome) for part in told.slices] == [Order, Order, Conflict]
+    assert len(desk.book) == 2
+    desk.positions_held.clear()
+    hold(desk, 65 * 201, FUTURE)
+    desk.freezes[FUTURE] = 130
+    (told,) = await made_of.close_all(CALLER)
+    assert [type(part.outcome) for part in told.slices] == [InvalidInput]

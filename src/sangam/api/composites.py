@@ -7,8 +7,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from sangam.model.order import Order, TradingMode
+from sangam.orders.closing import Closing
 from sangam.orders.composites import Composites
-from sangam.orders.ports import Desk
+from sangam.orders.ports import Caller, Desk
 
 from .gate import Gate
 from .order_replies import order_id
@@ -79,15 +80,7 @@ def make_router(gate: Gate, desk: Desk, composites: Composites) -> APIRouter:
         caller = gate.caller(desk, wanted, request, write=True)
         with ordering(caller, write=True):
             told = await composites.close_all(caller, wanted.strategy, client_id(wanted, request))
-        rows = [
-            {
-                "symbol": one.instrument.symbol,
-                "exchange": one.instrument.exchange,
-                "product": one.product,
-                **leg_row(one.outcome, caller),
-            }
-            for one in told
-        ]
+        rows = [_closing_row(one, caller) for one in told]
         failed = [_reasoned(row) for row in rows if row["status"] == "error"]
         closed = [row for row in rows if row["status"] == "success"]
         return answer(
@@ -112,6 +105,17 @@ def make_router(gate: Gate, desk: Desk, composites: Composites) -> APIRouter:
 def _reasoned(row: dict[str, Any]) -> dict[str, Any]:
     """Some clients read `message`, some `reason`."""
     return {name: value for name, value in row.items() if name != "status"} | {"reason": row["message"]}
+
+
+def _closing_row(one: Closing, caller: Caller) -> dict[str, Any]:
+    """One that was closed in slices is closed when all are."""
+    row = {"symbol": one.symbol, "exchange": one.exchange, "product": one.product}
+    if len(one.slices) == 1:
+        return {**row, **leg_row(one.slices[0].outcome, caller)}
+    parts = slice_rows(one.slices, caller)
+    worst = next((part for part in parts if part["status"] == "error"), parts[0])
+    told = {name: value for name, value in worst.items() if name not in ("order_num", "quantity")}
+    return {**row, **told, "split_results": parts}
 
 
 def _closed(closed: int, failed: int, mode: TradingMode) -> str:

@@ -9,8 +9,7 @@ from fastapi import Request
 
 from sangam.model.errors import BrokerError, RateLimited, Refused, SangamError, SessionExpired, SymbolNotFound, Unknown
 from sangam.model.order import Order
-from sangam.orders.composites import Outcome, Slice
-from sangam.orders.legs import MAX_CLIENT_ID
+from sangam.orders.legs import MAX_CLIENT_ID, Outcome, Slice
 from sangam.orders.ports import Caller
 
 from .errors import DOUBT, NOTHING_SENT, ApiError, CompactJson, ErrorCode, from_house, success

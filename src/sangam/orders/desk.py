@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol, TypeVar
 
+from sangam.instruments.freeze import UNKNOWN
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import Exchange, Product
@@ -35,6 +36,8 @@ class Master(Protocol):
         ...
 
     def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None: ...
+
+    def freeze_quantity(self, instrument: Instrument) -> int: ...
 
 
 class OrderDesk:
@@ -129,6 +132,18 @@ class OrderDesk:
         found = [order for order in self._journal.of(account) if order.mode is mode]
         return sorted(found, key=lambda order: (order.created_at, order.id), reverse=True)
 
+    def moving(self, caller: Caller, ended_within: float = 0.0) -> list[Order]:
+        accounts = {caller.account.id}
+        if caller.mode is TradingMode.PAPER:
+            accounts |= {one.id for one in caller.identity.accounts if one.user == caller.account.user}
+        since = self._clock.now_ms() - ended_within * 1000
+        return [
+            order
+            for account in sorted(accounts)
+            for order in (self._journal.of(account) if ended_within else self._journal.unsettled(account))
+            if order.mode is caller.mode and (not order.state.is_final or order.updated_at > since)
+        ]
+
     # --- books --------------------------------------------------------------------------------------------------------
 
     async def trades(self, caller: Caller) -> list[tuple[Instrument, Trade]]:
@@ -203,6 +218,10 @@ class OrderDesk:
 
     def instrument(self, caller: Caller, symbol: str, exchange: str) -> Instrument:
         return self._master(caller.account.id).lookup(symbol, exchange)
+
+    def freeze_quantity(self, caller: Caller, instrument: Instrument) -> int | None:
+        freeze = self._master(caller.account.id).freeze_quantity(instrument)
+        return None if freeze == UNKNOWN else freeze
 
     async def price(self, caller: Caller, instrument: Instrument) -> float:
         return await self._price(caller.account.id, instrument)

@@ -1,11 +1,16 @@
-"""What orders that belong together share: slices of a quantity, ids of their legs, patience with the rate limit."""
+"""What orders that belong together share: slices of a quantity, ids and outcomes of their legs, patience with the rate
+limit."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
 from sangam.model.errors import InvalidInput
-from sangam.model.order import Ticket
+from sangam.model.order import Order, Ticket
+
+Outcome = Order | Exception
+"""What became of one leg."""
 
 MAX_SLICES = 100
 MAX_CLIENT_ID = 36
@@ -13,6 +18,11 @@ CROWD = 8
 """So many orders pass the tightest rate limit at once."""
 PATIENCE_MS = 2_000
 STEP_MS = 250
+
+
+class Slice(NamedTuple):
+    quantity: int
+    outcome: Outcome
 
 
 def slices(total: int, size: int) -> list[int]:
@@ -51,3 +61,10 @@ def patient(tickets: Iterable[Ticket]) -> list[Ticket]:
         return many
     wait = PATIENCE_MS + STEP_MS * len(many)
     return [msgspec.structs.replace(one, wait_ms=wait) if one.wait_ms is None else one for one in many]
+
+
+def outcome_of(told: Order | BaseException) -> Outcome:
+    """Of a leg that was waited for beside others; a cancellation is none."""
+    if isinstance(told, Exception) or not isinstance(told, BaseException):
+        return told
+    raise told

@@ -13,9 +13,10 @@ from sangam.model.errors import SangamError
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, Ticket
 
-from .composites import Composites, Slice, reading
-from .legs import leg_id, sliced
+from .composites import Composites
+from .legs import Slice, leg_id, sliced
 from .ports import Caller, Desk
+from .settling import reading
 
 
 class OptionLeg(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,6 +115,11 @@ class Desk(Protocol):
         """The day's orders, newest first: the executor's book with what only the journal knows."""
         ...
 
+    def moving(self, caller: Caller, ended_within: float = 0.0) -> list[Order]:
+        """The orders that may still change the caller's positions, and those that ended so few seconds ago; from the
+        journal. On paper those of all his accounts, which share one book."""
+        ...
+
     async def trades(self, caller: Caller) -> list[tuple[Instrument, Trade]]: ...
 
     async def positions(self, caller: Caller) -> list[tuple[Instrument, Position]]: ...
@@ -143,6 +148,10 @@ class Desk(Protocol):
 
     def instrument(self, caller: Caller, symbol: str, exchange: str) -> Instrument:
         """Raises SymbolNotFound."""
+        ...
+
+    def freeze_quantity(self, caller: Caller, instrument: Instrument) -> int | None:
+        """The largest order that the exchange takes in one piece, None where that is not known."""
         ...
 
     async def price(self, caller: Caller, instrument: Instrument) -> float:
