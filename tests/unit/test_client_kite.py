@@ -304,7 +304,8 @@ def test_where_no_stream_tells_of_orders_the_book_does(
     spec = registry.load()["zerodha"]
     assert spec.trading is not None
     (stream,) = spec.streams
-    deaf = replace(stream, carries=replace(stream.carries, orders=False), opens="on_want")
+    carries, limits = replace(stream.carries, orders=False), replace(stream.limits, symbols_per_socket=1)
+    deaf = replace(stream, carries=carries, limits=limits, opens="on_want")
     trading = replace(spec.trading, polls=0.1, market="limit")
     changed = registry.Registry([replace(spec, streams=(deaf,), trading=trading)])
     monkeypatch.setattr("sangam.client.direct.registry.load", lambda: changed)
@@ -318,6 +319,8 @@ def test_where_no_stream_tells_of_orders_the_book_does(
         wait_for_sync(lambda: "ORDER_CANCELLED" in rig.events(placed), what="the poll")
         rig.broker.subscribe("SBIN")
         wait_for_sync(lambda: rig.ticks, what="a tick")
+        with pytest.raises(Denied, match="at most 1 instruments"):
+            rig.broker.subscribe("INFY")
     assert rig.life == ["up", "closed by us"]
 
 

@@ -1,5 +1,6 @@
 """PaperBroker: deterministic, in process, with the paper engine's rules."""
 
+import threading
 from datetime import date
 from decimal import Decimal
 
@@ -117,6 +118,21 @@ def test_callbacks_follow_one_another(broker: Desk) -> None:
     broker.unsubscribe("NSE:SBIN")
     broker.tick("SBIN", 802)
     assert len(told) == 4
+
+
+def test_threads_take_turns(broker: Desk) -> None:
+    def trade(number: int) -> None:
+        for turn in range(25):
+            broker.place_order("SBIN", 1, "BUY", client_order_id=f"{number}-{turn}")
+            broker.get_orderbook()
+
+    threads = [threading.Thread(target=trade, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert broker.get_positions()[0].quantity == 200
+    assert [told.seq for told in broker.heard] == list(range(1, 401))
 
 
 def test_a_failing_callback_is_told(broker: Desk) -> None:

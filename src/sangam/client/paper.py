@@ -12,15 +12,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sangam.brokers.contract import Tag
 from sangam.model.books import Funds, GttLeg
 from sangam.model.clock import IST
-from sangam.model.enums import Exchange, InstrumentType, Mode
+from sangam.model.enums import Exchange, Mode
 from sangam.model.errors import BrokerError, Denied, Refused, Rejected
-from sangam.model.instrument import Instrument, parse_symbol
-from sangam.model.market import Depth, DepthLevel
+from sangam.model.instrument import Instrument
+from sangam.model.market import Depth
 from sangam.model.order import OrderState, Ticket, TradingMode
 from sangam.paper import gtt, views
 from sangam.paper.book import PaperBook
 from sangam.paper.config import Config
-from sangam.paper.quote import Quote, Row
+from sangam.paper.quote import Quote
 from sangam.paper.state import Balance, PaperOrder
 
 from . import asked, books
@@ -29,6 +29,7 @@ from .asked import Name, Price, Terms
 from .interface import BrokerInterface
 from .listing import Listing
 from .own_orders import OwnOrders
+from .paper_prices import guessed, price
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -81,9 +82,9 @@ class PaperBroker(BrokerInterface):
         self._connected = False
         self._moves = self._named = 0
         self._now_ms = int(start.timestamp() * 1000)
-        for symbol, price in (prices or {}).items():
+        for symbol, first in (prices or {}).items():
             ((name, place),) = asked.instruments(symbol, "NSE")
-            self.tick(name, price, exchange=place)
+            self.tick(name, first, exchange=place)
 
     @property
     def now_ms(self) -> int:
@@ -109,30 +110,9 @@ class PaperBroker(BrokerInterface):
         ((symbol, place),) = asked.instruments([(symbol, exchange)], exchange)
         self._now_ms = max(self._now_ms, self._now_ms + TICK_MS if timestamp is None else timestamp)
         self._moves += 1
-        name, last = (symbol, place), asked.rupees("ltp", ltp) or Decimal(0)
-        best_bid, best_ask = asked.rupees("bid", bid), asked.rupees("ask", ask)
-        if depth is not None:
-            best_bid = best_bid or _best(depth.buy)
-            best_ask = best_ask or _best(depth.sell)
-        quote = self._quotes[name] = Quote(
-            ltp=last,
-            bid=best_bid or Decimal(0),
-            ask=best_ask or Decimal(0),
-            bids=None if depth is None else _rows(depth.buy),
-            asks=None if depth is None else _rows(depth.sell),
-            stamp=(self._moves,),
-        )
-        told = self._ticks[name] = Tick(
-            symbol=symbol,
-            exchange=place.value,
-            ltp=float(last),
-            timestamp=self._now_ms,
-            ltt=self._now_ms,
-            volume=volume,
-            bid_price=None if best_bid is None else float(best_bid),
-            ask_price=None if best_ask is None else float(best_ask),
-            depth=depth,
-        )
+        name = (symbol, place)
+        quote, told = price(name, ltp, bid, ask, depth, volume, self._now_ms, self._moves)
+        self._quotes[name], self._ticks[name] = quote, told
         self._book.on_quote(name, quote, self._now_ms)
         self._heard()
         if name in self._subscribed:
@@ -288,7 +268,7 @@ class PaperBroker(BrokerInterface):
         """As it was listed, else what its symbol says."""
         name = (symbol, exchange)
         if name not in self._instruments:
-            self._instruments[name] = _guessed(symbol, exchange)
+            self._instruments[name] = guessed(symbol, exchange)
         return self._instruments[name]
 
     def _new_id(self) -> str:
@@ -326,28 +306,5 @@ class PaperBroker(BrokerInterface):
             self._telling = False
 
 
-def _guessed(symbol: str, exchange: Exchange) -> Instrument:
-    parsed = parse_symbol(symbol)
-    return Instrument(
-        symbol=symbol,
-        exchange=exchange,
-        brsymbol=symbol,
-        brexchange=exchange,
-        token="",
-        name=parsed.base if parsed else symbol,
-        instrument_type=parsed.kind if parsed else InstrumentType.INDEX if exchange.is_index else InstrumentType.EQ,
-        expiry=parsed.expiry if parsed else None,
-        strike=parsed.strike if parsed else 0.0,
-    )
-
-
 def _own(account: str, symbol: str, exchange: str) -> None:
     """Instruments keep their own names here."""
-
-
-def _rows(levels: list[DepthLevel]) -> tuple[Row, ...]:
-    return tuple(Row(Decimal(repr(level.price)), level.quantity) for level in levels)
-
-
-def _best(levels: list[DepthLevel]) -> Decimal | None:
-    return Decimal(repr(levels[0].price)) if levels else None
