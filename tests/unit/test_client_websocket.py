@@ -313,11 +313,42 @@ def test_a_wrong_key_ends_the_attempts(gateway: FakeGateway) -> None:
         client.place()
 
 
+def test_a_server_that_cannot_let_anybody_in_now_is_asked_again(gateway: FakeGateway) -> None:
+    gateway.script["authenticate"] = [{"status": "error", "code": "SERVER_ERROR", "message": "a defect"}] * 2
+    with Client(gateway) as client:
+        assert client.place().order_id == "260001"
+    assert len(gateway.actions("authenticate")) == 3
+
+
+def test_a_fault_of_ours_costs_one_attempt(gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [RuntimeError("a defect")]
+
+    def greetings(broker: WebSocketBroker) -> list[dict[str, object]]:
+        if faults:
+            raise faults.pop()
+        return []
+
+    monkeypatch.setattr(WebSocketBroker, "_greetings", greetings)
+    with Client(gateway) as client:
+        assert client.place().order_id == "260001"
+    assert len(gateway.actions("authenticate")) == 2
+
+
 def test_nobody_there() -> None:
     client = WebSocketBroker(f"ws://127.0.0.1:{free_port()}", KEY, timing=QUICK)
     for seconds in (0.3, 0.01):
         with pytest.raises(NotSent, match="no connection to the server in time"):
             client.connect(timeout=seconds)
+
+
+def test_what_cannot_be_read_is_told_and_costs_nothing_else(gateway: FakeGateway, client: Client) -> None:
+    (connection,) = gateway.connections
+    connection.send('{"type":"ORDER_PLACED","seq":1}')
+    connection.send("[]")
+    connection.send('{"type":"market_data","data":{"symbol":"SBIN","exchange":"NSE","ltp":"dear"}}')
+    wait_for_sync(lambda: len(client.errors) == 3, what="the errors")
+    assert all("could not be read" in str(error) for error in client.errors)
+    assert client.place().order_id == "260001"
 
 
 def test_many_threads_share_one_line(gateway: FakeGateway, client: Client) -> None:

@@ -176,6 +176,10 @@ class Line:
                 return
             except (BrokerError, Broken) as error:
                 reason = str(error)
+            except Exception as error:
+                # A fault of ours may cost this attempt; a strategy that stays without a line costs more.
+                log.exception("%s: the connection failed", self._url)
+                reason = f"a fault of ours ({type(error).__name__})"
             finally:
                 socket.close()
             self.failures += 1
@@ -231,7 +235,8 @@ class Line:
         who = {"api_key": self._api_key, "features": FEATURES}
         answer = await self._exchange(socket, "authenticate", who, GREETING)
         if answer.get("status") != "success":
-            raise AuthError(str(answer.get("message")))
+            refused = AuthError if answer.get("code") == AuthError.code else Broken
+            raise refused(str(answer.get("message")))
         since = self._start if self.seen is None else self.seen
         more = {} if since is None else {"since": since}
         answer = await self._exchange(socket, "subscribe_orders", more, GREETING)
