@@ -447,3 +447,23 @@ async def test_a_shutdown_leaves_acts_in_doubt_or_denied(house: House) -> None:
 def test_the_rig_trades_what_the_toy_broker_does() -> None:
     own: Trading = trading()
     assert SBIN.exchange in own.products
+
+
+async def test_the_kill_switch_stops_a_larger_order_that_waits_for_its_turn(house: House) -> None:
+    order = await house.place()
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    async def waits(order: Order, sending: Sending) -> Accepted:
+        reached.set()
+        await go.wait()
+        await sending()
+        return Accepted(order_id=order.order_id)
+
+    house.live.changing = waits
+    larger = asyncio.create_task(modify(house, order, change(quantity=20)))
+    await reached.wait()
+    house.rules = Rules(killed=True)
+    go.set()
+    with pytest.raises(Denied, match="kill switch"):
+        await larger
+    assert (await modify(house, order, change("99"))).price == 99

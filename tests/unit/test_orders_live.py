@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
+from unittest.mock import ANY
 
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from tests.toy_broker import toy_instrument, toy_session, toy_spec
 from sangam.brokers.contract import BrokerSpec, Ctx, GttDesk, Operation, Session, Tag, Trading, done
 from sangam.model.books import GttLeg
 from sangam.model.enums import Action, Exchange, PriceType, Product
-from sangam.model.errors import SessionExpired, Unsupported
+from sangam.model.errors import Denied, SessionExpired, Unsupported
 from sangam.model.order import Accepted, Change, Order, OrderUpdate, TradingMode
 from sangam.orders.live import Live
 from sangam.orders.ports import Executor, Sending
@@ -119,9 +120,9 @@ async def test_writes_are_announced_and_cancels_are_urgent(house: House) -> None
     await house.live.modify("u-toy", ORDER, change, SBIN, sending, urgent=False)
     await house.live.cancel("u-toy", ORDER, sending)
     assert house.driver.runs == [
-        {"urgent": False, "sending": sending, "wait": 2.0},
-        {"urgent": False, "sending": sending, "wait": None},
-        {"urgent": True, "sending": sending, "wait": None},
+        {"urgent": False, "sending": ANY, "wait": 2.0},
+        {"urgent": False, "sending": ANY, "wait": None},
+        {"urgent": True, "sending": ANY, "wait": None},
     ]
     assert house.asked == [("place", ORDER, SBIN), ("modify", ORDER, change, SBIN), ("cancel", ORDER)]
 
@@ -206,3 +207,22 @@ async def test_without_number_and_tag_nothing_is_proven() -> None:
     with pytest.raises(Unsupported, match="echoes no tag"):
         await house.live.find("u-toy", ORDER)
     assert not house.driver.runs
+
+
+@pytest.mark.parametrize("generation", [None, 7], ids=["gone", "renewed"])
+async def test_what_waited_while_its_session_ended_is_not_sent(house: House, generation: int | None) -> None:
+    told: list[str] = []
+
+    async def tell() -> None:
+        told.append("sent")
+
+    await house.executor.place("u-toy", ORDER, SBIN, tell, urgent=False, wait=None)
+    announced = house.driver.runs[-1]["sending"]
+    await announced()
+    assert told == ["sent"]
+    assert house.session is not None
+    house.session = None if generation is None else msgspec.structs.replace(house.session, generation=generation)
+    with pytest.raises(Denied, match="Nothing was sent") as ended:
+        await announced()
+    assert ended.value.code == SessionExpired.code
+    assert told == ["sent"]

@@ -20,6 +20,7 @@ from sangam.model.enums import Exchange, PriceType
 from sangam.model.errors import Conflict, InvalidInput
 from sangam.model.order import Accepted, Order, OrderNews, OrderState, OrderUpdate, TradingMode
 from sangam.orders import telling
+from sangam.orders.foreign import LONGEST_ID
 from sangam.orders.states import NEVER_REACHED, RESOLVED
 from sangam.orders.updates import SUPERSEDED_SECONDS, Updates
 
@@ -455,3 +456,49 @@ def test_outcomes_and_news_in_any_order_count_every_fill_once(data: st.DataObjec
     filled = [after - before for before, after in itertools.pairwise(fills) if after != before]
     assert sum(filled) == 10
     assert len(filled) == sum(kind in ("ORDER_PARTIALLY_FILLED", "ORDER_FILLED") for kind in kinds)
+
+
+# --- other days, long names, listeners that fail ----------------------------------------------------------------------
+
+
+async def test_a_number_that_the_broker_gives_anew_is_another_order() -> None:
+    yesterday = an_order(order_id="1001", state=OrderState.EXPIRED, created_at=NOW_MS - 86_400_000)
+    bench = Bench(yesterday)
+    adopted = bench.hear(an_update("complete", tag="", filled_quantity=10, timestamp=NOW_MS))
+    assert adopted is not None
+    assert adopted.id != yesterday.id
+    assert bench.journal.get(yesterday.id) == yesterday
+
+
+async def test_late_words_of_an_order_of_yesterday_are_its_own() -> None:
+    yesterday = an_order(order_id="1001", state=OrderState.EXPIRED, created_at=NOW_MS - 86_400_000)
+    for told in (an_update("complete", timestamp=NOW_MS), an_update("complete", tag="", timestamp=NOW_MS - 50_000_000)):
+        bench = Bench(yesterday)
+        after = bench.hear(told)
+        assert after is not None
+        assert (after.id, after.state) == (yesterday.id, OrderState.COMPLETE)
+
+
+async def test_an_order_of_elsewhere_with_a_long_number_fits_the_journal() -> None:
+    bench = Bench()
+    number = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9" * 2
+    ids = [bench.hear(an_update(order_id=number + last, tag="")) for last in "12"]
+    assert [len(order.id) for order in ids if order] == [LONGEST_ID] * 2
+    assert len({order.id for order in ids if order}) == 2
+
+
+async def test_a_listener_that_fails_keeps_nobody_from_the_next_news() -> None:
+    bench = Bench(an_order())
+    heard: list[OrderNews] = []
+
+    def tell(news: OrderNews) -> None:
+        heard.append(news)
+        if len(heard) == 1:
+            raise ValueError("a defect of a door")
+
+    bench.updates._telling._tell = tell
+    bench.journal.held = True
+    bench.hear(an_update())
+    bench.hear(an_update("complete", filled_quantity=10))
+    bench.journal.commit()
+    await wait_for(lambda: len(heard) == 2, what="both")

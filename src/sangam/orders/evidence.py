@@ -54,9 +54,11 @@ def absent(orders: Iterable[Order], rows: Sequence[OrderUpdate], moments: Moment
     """What follows for orders that a complete book lacks. `tagged` says that the broker echoes our tag: without it no
     row can be told from a look-alike, and nothing is proven."""
     listed = {row.order_id for row in rows}
-    tags = [row.tag for row in rows if row.tag]
-    for order in orders:
-        if order.order_id in listed or any(tag.startswith(order.our_tag) for tag in tags):
+    unlisted = [order for order in orders if order.order_id not in listed]
+    lengths = {len(order.our_tag) for order in unlisted}
+    tags = {row.tag[:length] for row in rows for length in lengths if row.tag}
+    for order in unlisted:
+        if order.our_tag in tags:
             continue
         yesterday = order.created_at < moments.day
         settled = attempted(order) + moments.settle <= moments.read

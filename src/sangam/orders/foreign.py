@@ -1,6 +1,7 @@
 """Orders that were placed elsewhere (the broker's own application, another program, a trigger or the square-off of the
 paper book) and that we only hear of."""
 
+import hashlib
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TypeVar
@@ -13,6 +14,9 @@ from sangam.model.order import Order, OrderState, OrderUpdate, TradingMode, Vali
 from . import states
 
 T = TypeVar("T")
+
+LONGEST_ID = 64
+"""Characters that the journal keeps; some brokers' numbers have 36."""
 
 _PREFIX = {TradingMode.LIVE: "L", TradingMode.PAPER: "P"}
 
@@ -36,7 +40,7 @@ def adopted(
         return None
     user, broker = owner
     order = Order(
-        id=f"{_PREFIX[mode]}-{account}.{ist_from_ms(now_ms):%y%m%d}.{update.order_id}",
+        id=_id(f"{_PREFIX[mode]}-{account}.{ist_from_ms(now_ms):%y%m%d}.{update.order_id}"),
         account=account,
         user=user,
         broker=broker,
@@ -59,6 +63,13 @@ def adopted(
         foreign=True,
     )
     return states.merge(order, update)
+
+
+def _id(name: str) -> str:
+    if len(name) <= LONGEST_ID:
+        return name
+    digest = hashlib.blake2b(name.encode(), digest_size=10).hexdigest()
+    return f"{name[: LONGEST_ID - len(digest) - 1]}.{digest}"
 
 
 def _known(kind: Callable[[str], T], value: str) -> T | None:

@@ -8,7 +8,7 @@ import msgspec
 from sangam.brokers.contract import BrokerSpec, Ctx, GttDesk, Operation, Session, Trading
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.enums import Product
-from sangam.model.errors import SessionExpired, Unsupported
+from sangam.model.errors import Denied, SessionExpired, Unsupported
 from sangam.model.instrument import Instrument
 from sangam.model.order import Accepted, Change, Order, OrderUpdate, TradingMode
 
@@ -59,7 +59,7 @@ class Live:
     ) -> Accepted:
         desk = self._desk(account)
         operation = desk.trading.place(_as_sent(order), instrument, desk.session, self._driver.ctx())
-        return await self._driver.run(desk.spec, desk.session, operation, urgent=urgent, sending=sending, wait=wait)
+        return await self._write(desk, operation, sending, urgent=urgent, wait=wait)
 
     async def modify(
         self, account: str, order: Order, change: Change, instrument: Instrument, sending: Sending, *, urgent: bool
@@ -175,8 +175,29 @@ class Live:
     async def _read(self, desk: _Desk, operation: Operation[T]) -> T:
         return await self._driver.run(desk.spec, desk.session, operation)
 
-    async def _write(self, desk: _Desk, operation: Operation[T], sending: Sending, *, urgent: bool = False) -> T:
-        return await self._driver.run(desk.spec, desk.session, operation, urgent=urgent, sending=sending)
+    async def _write(
+        self,
+        desk: _Desk,
+        operation: Operation[T],
+        sending: Sending,
+        *,
+        urgent: bool = False,
+        wait: float | None = None,
+    ) -> T:
+        async def still_in_session() -> None:
+            """A write may have waited for its turn, and the session may have ended meanwhile."""
+            session = self._session(desk.session.account)
+            if session is None or session.generation != desk.session.generation:
+                raise Denied(
+                    f"{desk.session.account}: the session at {desk.spec.title} ended while this waited for its turn. "
+                    "Nothing was sent; ask again in the new one.",
+                    SessionExpired.code,
+                )
+            await sending()
+
+        return await self._driver.run(
+            desk.spec, desk.session, operation, urgent=urgent, sending=still_in_session, wait=wait
+        )
 
 
 def _as_sent(order: Order) -> Order:

@@ -267,6 +267,9 @@ class Placing:
             self._failed(placement, order, Denied(text, "ORDER_ERROR"))
         elif task.cancelled():
             placement.fail(in_doubt(self._now(order)))
+        elif (error := task.exception()) is not None:
+            log.error("%s: %s was not followed to its end", order.account, order.id, exc_info=error)
+            placement.fail(in_doubt(self._now(order)))
 
     def _now(self, order: Order) -> Order:
         return self._journal.get(order.id) or order

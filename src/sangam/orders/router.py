@@ -6,6 +6,7 @@ outcome, evidence, or that nobody knows yet; never a guess."""
 import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -119,10 +120,14 @@ class Router:
             )
             going = change if sent is None else replace(change, price_type=sent.price_type, price=sent.price)
             executor, urgent = self._executors[order.mode], change.quantity < order.quantity
+            more = change.quantity > order.quantity
+            unless_killed = partial(self._unless_killed, order.account) if more else _as_it_is
             try:
                 accepted = await self._acting.run(
                     self._act(caller, ActKind.MODIFY, _content(change, sent), order),
-                    lambda sending: executor.modify(order.account, order, going, instrument, sending, urgent=urgent),
+                    lambda sending: executor.modify(
+                        order.account, order, going, instrument, unless_killed(sending), urgent=urgent
+                    ),
                     order,
                 )
             finally:
@@ -225,6 +230,7 @@ class Router:
             await self._gate(act.account, caller.mode)
             if act.kind in _OPENING:
                 self._admission.triggers(act.account, tickets)
+                return await self._acting.run(act, lambda sending: work(self._unless_killed(act.account, sending)))
         return await self._acting.run(act, work)
 
     # --- shared -------------------------------------------------------------------------------------------------------
@@ -243,6 +249,15 @@ class Router:
                 "ORDER_ERROR",
             ) from None
 
+    def _unless_killed(self, account: str, sending: Sending) -> Sending:
+        """The kill switch stops what waits for its turn, too."""
+
+        async def checked() -> None:
+            self._admission.check_kill(account, urgent=False)
+            await sending()
+
+        return checked
+
     def _act(self, caller: Caller, kind: ActKind, content: Mapping[str, Any], order: Order) -> Act:
         return self._acting.begun(kind, order.account, caller.identity.user, order.mode, content, order=order.id)
 
@@ -260,6 +275,10 @@ def _content(change: Change, sent: Protected | None) -> dict[str, Any]:
         "validity": change.validity.value,
     }
     return content if sent is None else {**content, "conversion": sent.conversion}
+
+
+def _as_it_is(sending: Sending) -> Sending:
+    return sending
 
 
 def _known(result: Order | BaseException) -> Order | Exception:

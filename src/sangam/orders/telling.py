@@ -1,11 +1,14 @@
 """News go out once they are durable, in the order in which they happened."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sangam.model.order import OrderNews
+
+log = logging.getLogger("sangam.orders")
 
 PATIENCE = 1.0
 """Seconds after which news are told although the journal cannot commit: what happened has happened."""
@@ -53,4 +56,7 @@ class Telling:
 
     def _say(self, entry: _Entry) -> None:
         for news in entry.news:
-            self._tell(news)
+            try:
+                self._tell(news)
+            except Exception:
+                log.exception("%s: news number %d were not told", news.account, news.seq)

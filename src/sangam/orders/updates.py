@@ -188,7 +188,7 @@ class Updates:
         self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None
     ) -> Order | None:
         order = self._journal.by_order_id(account, update.order_id)
-        if order is not None and order.mode is mode:
+        if order is not None and order.mode is mode and not self._of_another_day(order, update):
             return order
         order = self._journal.by_tag(account, update.tag) if update.tag else None
         if order is None or order.mode is not mode or order.foreign:
@@ -198,6 +198,11 @@ class Updates:
             log.warning("%s: %s carries the tag of %s and is another order", account, update.order_id, order.id)
             return None
         return order
+
+    def _of_another_day(self, order: Order, update: OrderUpdate) -> bool:
+        """Whether the broker gave the number of an order that ended with its day to another one today."""
+        day = day_began(self._clock.now_ms())
+        return order.state.is_final and order.created_at < day <= update.timestamp and not _carries(update, order)
 
     def _adopt(
         self, account: str, mode: TradingMode, update: OrderUpdate, instrument: Instrument | None
@@ -271,6 +276,10 @@ class Updates:
             self._hear_strays(after.account)
         if after.state is OrderState.UNKNOWN and before.state is not after.state:
             self._doubtful(after)
+
+
+def _carries(update: OrderUpdate, order: Order) -> bool:
+    return not order.foreign and update.tag.startswith(order.our_tag)
 
 
 def _keep(told: list[OrderNews], news: OrderNews) -> OrderNews:
