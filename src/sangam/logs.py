@@ -33,7 +33,9 @@ _PATTERNS = (
         rf"\1{MASK}",
     ),
     (re.compile(r"(?i)\b(bearer|basic|enctoken|token)(\s+)[\w.~+/:=-]{16,}"), rf"\1\2{MASK}"),
-    (re.compile(rf"(?i)(?<![a-z])({_NAMES})({_BETWEEN})[^\s\"'&,;}}\\]+"), rf"\1\2{MASK}"),
+    # In a list the first word is the secret, unless more follow: then it is what was said about the field.
+    (re.compile(rf"(?i)(?<![a-z])({_NAMES})({_BETWEEN})(\[b?[\"'])[^\s\"']+(?=[\"'])"), rf"\1\2\3{MASK}"),
+    (re.compile(rf"(?i)(?<![a-z])({_NAMES})({_BETWEEN})(?!\[b?[\"'])[^\s\"'&,;}}\\]+"), rf"\1\2{MASK}"),
     (re.compile(r"(?i)([?&](?:token|ticket|state|code|auth_?code)=)[^\s\"'&]+"), rf"\1{MASK}"),
     (re.compile(r"(?i)(/callback(?:/[\w.-]+)?\?)[^\s\"']+"), rf"\1{MASK}"),
     (re.compile(r"(://[^\s:/@]*:)[^\s/@]+@"), rf"\1{MASK}@"),

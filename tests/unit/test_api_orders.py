@@ -122,6 +122,8 @@ async def test_what_is_missing_and_whose_mode(served: Served) -> None:
     body = (await served.order("placeorder", symbol="SBIN")).json()
     assert body["message"].startswith("{'exchange': ['Missing data for required field.'], 'action': [")
     assert body["mode"] == "analyze"
+    nobody = (await served.client.post("/api/v1/placeorder", json={})).json()
+    assert "'apikey': ['Missing data for required field.']" in nobody["message"]
     reply = await served.client.post("/api/v1/placeorder", json={"apikey": "wrong"})
     assert "mode" not in reply.json()
     reply = await served.client.post("/api/v1/placeorder", json=[1])

@@ -46,6 +46,7 @@ def lines() -> Iterator[Callable[..., io.StringIO]]:
         ("sent Bearer eyJhbGciOiJIUzI1NiJ9.e30.x", f"sent Bearer {MASK}"),
         (f"key {KEY} used", f"key sangam_0a1b2c3d_{MASK} used"),
         ("postgresql://user:pass@host/db", f"postgresql://user:{MASK}@host/db"),
+        ("{'api_key': ['abc123'], 'otp': [\"4711\"]}", f"{{'api_key': ['{MASK}'], 'otp': [\"{MASK}\"]}}"),
         ("enctoken=abc; request_token=def", f"enctoken={MASK}; request_token={MASK}"),
     ],
 )
@@ -63,6 +64,7 @@ def test_what_looks_like_a_credential_is_masked(text: str, clean: str) -> None:
         "GET /api/v1/quotes 200",
         "http://127.0.0.1:5000/api/v1/ping",
         "secretary: nobody",
+        "{'symbol': ['Not a valid string.'], 'apikey': ['Missing data for required field.']}",
     ],
 )
 def test_ordinary_lines_stay(text: str) -> None:

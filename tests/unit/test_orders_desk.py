@@ -175,7 +175,7 @@ async def test_an_order_is_found_by_each_of_its_names_in_its_own_mode_and_accoun
     order = await room.desk.place(caller(), ticket(client_order_id="c1"))
     for name in (order.id, order.order_id, "c1"):
         assert room.desk.find(caller(), name) == room.house.now(order)
-        with pytest.raises(OrderNotFound):
+        with pytest.raises(OrderNotFound, match=r"it is a live order, and this key is on paper now.*--mode live"):
             room.desk.find(caller(PAPER), name)
     with pytest.raises(OrderNotFound, match="Order nope not found"):
         room.desk.find(caller(), "nope")

@@ -111,8 +111,14 @@ class OrderDesk:
         order = (
             journal.by_order_id(account, reference) or journal.get(reference) or journal.by_client(account, reference)
         )
-        if order is None or order.account != account or order.mode is not caller.mode:
+        if order is None or order.account != account:
             raise OrderNotFound(f"Order {reference} not found")
+        if order.mode is not caller.mode:
+            kind, other = ("a paper order", "live") if order.mode is TradingMode.PAPER else ("a live order", "paper")
+            raise OrderNotFound(
+                f"Order {reference} not found: it is {kind}, and this key is on {other} now. Switch the analyzer, "
+                f"or use a key made with --mode {order.mode.value}"
+            )
         return order
 
     async def _known(self, caller: Caller, reference: str) -> Order:
