@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 from tests.server_process import ServerProcess
 from tests.simulator_thread import SimulatorThread
 from tests.support import ROOT, wait_for_sync
@@ -139,6 +140,10 @@ class OrderRig:
         assert len(mine) <= 1, "one client order id, several orders"
         return mine[0] if mine else None
 
+    def journal_has(self, order_id: str, state: OrderState) -> bool:
+        """Whether the broker's order is known to be in this state."""
+        return any(order.order_id == order_id and order.state is state for order in self.journal().values())
+
     def acts(self) -> list[dict[str, Any]]:
         return [msgspec.json.decode(body) for body in self._read("order_acts")]
 
@@ -155,6 +160,24 @@ class OrderRig:
 
     def ledger(self, account: str = "") -> Snapshot:
         return self.brokers[account or self.account].ledger()
+
+    def differences(self) -> list[str]:
+        """Between the journal and each broker's ledger; see below."""
+        journal = self.journal()
+        return [line for account in self.brokers for line in differences(journal, account, self.taken(account))]
+
+    def agree(self, timeout: float = 10.0) -> None:
+        """Wait until the journal and the ledgers say the same."""
+        found: list[str] = []
+
+        def same() -> bool:
+            found[:] = self.differences()
+            return not found
+
+        try:
+            wait_for_sync(same, timeout, "the books to agree")
+        except pytest.fail.Exception as late:
+            pytest.fail("\n".join([str(late), *found[:20]]))
 
     def fill_disk(self, full: bool) -> None:
         if full:

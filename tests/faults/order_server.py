@@ -13,13 +13,15 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
+from msgspec import structs
 from sqlalchemy import Connection, event
 
 from sangam.app import orders, server
 from sangam.brokers import registry
-from sangam.brokers.contract import BrokerSpec, Limit, Tag
+from sangam.brokers.contract import BrokerSpec, Limit, Operation, Tag
 from sangam.brokers.registry import Registry
 from sangam.cli.main import main
+from sangam.model.order import Accepted, Order
 from sangam.orders import poller
 from sangam.orders.journal import Journal
 from sangam.orders.live import Live
@@ -81,7 +83,14 @@ def widened(spec: BrokerSpec) -> BrokerSpec:
 
 
 def untagged(spec: BrokerSpec) -> BrokerSpec:
-    return spec if spec.trading is None else replace(spec, trading=replace(spec.trading, tag=Tag()))
+    """As if the broker had no field that it echoes: what it is sent has none either."""
+    if (trading := spec.trading) is None:
+        return spec
+
+    def place(order: Order, *more: Any) -> Operation[Accepted]:
+        return trading.place(structs.replace(order, id="", tag=""), *more)
+
+    return replace(spec, trading=replace(trading, place=place, tag=Tag()))
 
 
 def fill_up() -> None:

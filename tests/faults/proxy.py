@@ -94,6 +94,11 @@ class FaultProxy:
             if link.frozen:
                 link.abort()
 
+    def calm(self) -> None:
+        """Set every switch back, and begin with new connections."""
+        self.swallows, self.slice, self.rate, self.refuses, self._cut_after = frozenset(), None, None, False, None
+        self.reset()
+
     def inject(self, data: bytes) -> None:
         """Send bytes of our own downwards."""
         for link in self._links:

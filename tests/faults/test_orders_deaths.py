@@ -12,7 +12,7 @@ from tests.support import wait_for_sync
 from sangam.model.order import OrderState
 from sangam.orders.states import NEVER_REACHED
 
-from .order_rig import OrderRig, differences
+from .order_rig import OrderRig
 from .order_server import ACT_STEPS, DEAD, STEPS
 
 S = OrderState
@@ -98,7 +98,7 @@ def test_promises_1_and_3_a_placement(rig: OrderRig, step: str) -> None:
             assert (found.state, found.code == NEVER_REACHED) == (S.REJECTED if sent else S.DENIED, sent)
             assert again.status_code == 400
             assert death.news(name) == (["ORDER_UNKNOWN", "ORDER_REJECTED"] if sent else ["ORDER_REJECTED"])
-    wait_for_sync(lambda: not differences(rig.journal(), rig.account, rig.taken()), 10, "both books to agree")
+    rig.agree()
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
@@ -116,11 +116,7 @@ def test_promises_1_and_2_a_change_or_a_cancel(rig: OrderRig, step: str, method:
     (act,) = [act for act in rig.acts() if act["order"].endswith(rig.order(name).our_tag)]  # type: ignore[union-attr]
     assert act["state"] == ("denied" if step == "pending" else "unknown")
     done = step in ("written", "answered")
-
-    def settled() -> bool:
-        return not differences(rig.journal(), rig.account, rig.taken())
-
-    wait_for_sync(settled, 10, "both books to agree")
+    rig.agree()
     order = rig.order(name)
     assert order is not None
     if method == "PUT":
