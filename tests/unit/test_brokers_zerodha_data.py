@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support import shared_data
 
 from sangam.brokers.contract import Candle, Ctx, Operation, Reply, Request, Session
+from sangam.brokers.rows import milliseconds
 from sangam.brokers.zerodha import SPEC
-from sangam.brokers.zerodha.times import milliseconds
 from sangam.model.clock import IST
 from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.errors import Unknown

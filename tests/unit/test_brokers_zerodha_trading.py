@@ -13,7 +13,7 @@ from tests.support import shared_data
 
 from sangam.brokers.contract import Ctx, Operation, Reply, Request, Session
 from sangam.brokers.zerodha import SPEC
-from sangam.brokers.zerodha.tables import DOUBTS, REFUSAL_TEXTS
+from sangam.brokers.zerodha.tables import EVIDENCE
 from sangam.model.books import Gtt, GttLeg
 from sangam.model.enums import Action, Exchange, PriceType, Product
 from sangam.model.errors import BrokerError, RateLimited, Refused, SessionExpired, Unknown
@@ -230,6 +230,22 @@ def verdict(status: int, payload: Any) -> BrokerError:
         (400, "HoldingException", "Insufficient stock holding.", Refused, "INSUFFICIENT_HOLDINGS"),
         (403, "PermissionException", "No IPs configured", Refused, "INSUFFICIENT_PERMISSION"),
         (400, "OrderException", "Enter Valid Price", Refused, "INVALID_ORDER"),
+        (
+            400,
+            "OrderException",
+            "MIS (intraday) are blocked as the markets are not open for trading today. Try placing an AMO order.",
+            Refused,
+            "MARKET_CLOSED",
+        ),
+        (
+            400,
+            "OrderException",
+            "The order quantity 6300 (21 lots) is higher than the maximum quantity of 6000 (20 lots) allowed by the "
+            "exchanges.",
+            Refused,
+            "INVALID_ORDER",
+        ),
+        (403, "OrderException", "Your IP is not allowed to place orders", Refused, "INSUFFICIENT_PERMISSION"),
         (400, "NetworkException", "Maximum allowed order modifications exceeded.", Refused, "ORDER_ERROR"),
         (
             400,
@@ -262,13 +278,13 @@ TIMED_OUT = "Order request timed out. Please check the order book and confirm be
 @pytest.mark.parametrize("kind", ["OrderException", "InputException", "NetworkException", "MarginException", ""])
 def test_a_time_out_is_never_a_refusal_whatever_it_comes_with(kind: str) -> None:
     """Promise 2: seen with HTTP 400 for orders that were executed."""
-    for text in (TIMED_OUT, TIMED_OUT.upper(), *(f"{phrase}; {TIMED_OUT}" for phrase in REFUSAL_TEXTS)):
+    for text in (TIMED_OUT, TIMED_OUT.upper(), *(f"{phrase}; {TIMED_OUT}" for phrase in EVIDENCE.texts)):
         assert type(verdict(400, error(kind, text))) is Unknown
 
 
 def test_the_text_tables_are_in_lower_case_and_apart() -> None:
-    assert all(text == text.casefold() for text in (*DOUBTS, *REFUSAL_TEXTS))
-    assert not [text for text in REFUSAL_TEXTS if any(doubt in text for doubt in DOUBTS)]
+    assert all(text == text.casefold() for text in (*EVIDENCE.doubts, *EVIDENCE.texts))
+    assert not [text for text in EVIDENCE.texts if any(doubt in text for doubt in EVIDENCE.doubts)]
 
 
 @given(

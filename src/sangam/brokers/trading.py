@@ -22,6 +22,11 @@ class Tag(NamedTuple):
     kind: Literal["text", "int", "none"] = "none"
     length: int = 0
 
+    def text(self, order: Order) -> str:
+        """Our tag, and as many letters and digits of the caller's behind it as fit."""
+        own = "".join(letter for letter in order.tag if letter.isascii() and letter.isalnum())
+        return (order.our_tag + own)[: self.length]
+
 
 NO_TAG = Tag()
 

@@ -7,12 +7,12 @@ from .data import DATA
 from .instruments import INSTRUMENTS
 from .login import LOGIN, authorize
 from .stream import CARRIED, TICKER
-from .tables import HOSTS, LIMITS
+from .tables import HOSTS, LIMITS, TITLE
 from .trading import TRADING
 
 SPEC = BrokerSpec(
     name="zerodha",
-    title="Zerodha",
+    title=TITLE,
     aliases=("kite", "kite connect"),
     hosts=HOSTS,
     exchanges=CARRIED,

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from sangam.brokers.contract import Ctx, Operation, Request, Session
+from sangam.brokers.rows import milliseconds, shaped, whole
 from sangam.model.books import Funds, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.enums import Action
 from sangam.model.errors import Refused, Unknown
@@ -15,37 +16,45 @@ from sangam.model.order import OrderUpdate
 
 from .answers import read
 from .tables import NEAREST, NO_SUCH_ORDER, PRODUCTS, REGULAR
-from .times import milliseconds
-from .updates import OrderRow, update, whole
+from .updates import OrderRow, update
+
+NAMES = {
+    "brsymbol": "tradingsymbol",
+    "brexchange": "exchange",
+    "action": "transaction_type",
+    "ltp": "last_price",
+    "price_type": "order_type",
+}
+"""Our names of fields that Kite calls otherwise."""
 
 
-class _Trade(msgspec.Struct):
+class _Trade(msgspec.Struct, rename=NAMES | {"price": "average_price"}):
     """`order_timestamp` is a bare time, so the fill's is taken."""
 
     trade_id: str
     order_id: str
-    tradingsymbol: str
-    exchange: str
-    transaction_type: Action
+    brsymbol: str
+    brexchange: str
+    action: Action
     product: str
     quantity: float
-    average_price: float
+    price: float
     fill_timestamp: str | None = None
 
     def __post_init__(self) -> None:
         whole(self.quantity)
 
 
-class PositionRow(msgspec.Struct):
+class PositionRow(msgspec.Struct, rename=NAMES):
     """`quantity` is net, `overnight_quantity` what of it was carried over. `pnl` holds the contract multiplier."""
 
-    tradingsymbol: str
-    exchange: str
+    brsymbol: str
+    brexchange: str
     product: str
     quantity: int
     overnight_quantity: int
     average_price: float
-    last_price: float
+    ltp: float
     pnl: float
     realised: float = 0.0
     multiplier: float = 1.0
@@ -55,13 +64,13 @@ class Positions(msgspec.Struct):
     net: list[PositionRow]
 
 
-class _Holding(msgspec.Struct):
-    tradingsymbol: str
-    exchange: str
+class _Holding(msgspec.Struct, rename=NAMES):
+    brsymbol: str
+    brexchange: str
     quantity: int
     t1_quantity: int
     average_price: float
-    last_price: float
+    ltp: float
     pnl: float
 
 
@@ -126,15 +135,11 @@ def trades(session: Session, ctx: Ctx) -> Operation[list[Trade]]:
     if strange := {row.product for row in rows} - NEAREST.keys():
         raise Unknown(f"Zerodha: the trade book has products that are not known: {', '.join(sorted(strange))}")
     return [
-        Trade(
-            trade_id=row.trade_id,
-            order_id=row.order_id,
-            brsymbol=row.tradingsymbol,
-            brexchange=row.exchange,
-            action=row.transaction_type,
+        shaped(
+            Trade,
+            row,
             product=NEAREST[row.product],
             quantity=int(row.quantity),
-            price=row.average_price,
             timestamp=milliseconds(row.fill_timestamp),
         )
         for row in rows
@@ -145,21 +150,8 @@ def positions(session: Session, ctx: Ctx) -> Operation[list[Position]]:
     """Net positions of our products. Those of others (MTF, cover orders) are left out: whoever acted on them by one of
     our products would open a second position instead of closing the first."""
     data = yield asked("/portfolio/positions")
-    return [
-        Position(
-            brsymbol=row.tradingsymbol,
-            brexchange=row.exchange,
-            product=PRODUCTS[row.product],
-            quantity=row.quantity,
-            average_price=row.average_price,
-            ltp=row.last_price,
-            pnl=row.pnl,
-            realised=row.realised,
-            multiplier=row.multiplier,
-        )
-        for row in read(data, Positions, "the positions").net
-        if row.product in PRODUCTS
-    ]
+    rows = read(data, Positions, "the positions").net
+    return [shaped(Position, row, product=PRODUCTS[row.product]) for row in rows if row.product in PRODUCTS]
 
 
 def holdings(session: Session, ctx: Ctx) -> Operation[list[Holding]]:
@@ -168,17 +160,8 @@ def holdings(session: Session, ctx: Ctx) -> Operation[list[Holding]]:
     for row in read(data, list[_Holding], "the holdings"):
         quantity = row.quantity + row.t1_quantity
         cost = row.average_price * quantity
-        found.append(
-            Holding(
-                brsymbol=row.tradingsymbol,
-                brexchange=row.exchange,
-                quantity=quantity,
-                average_price=row.average_price,
-                ltp=row.last_price,
-                pnl=row.pnl,
-                pnl_percent=row.pnl / cost * 100 if cost else 0.0,
-            )
-        )
+        percent = row.pnl / cost * 100 if cost else 0.0
+        found.append(shaped(Holding, row, quantity=quantity, pnl_percent=percent))
     return found
 
 
@@ -204,14 +187,11 @@ def margin(legs: Sequence[tuple[Instrument, MarginLeg]], session: Session, ctx: 
     if len(asks) == 1:
         data = yield Request(method="POST", host="api", path="/margins/orders", json=asks)
         (alone,) = read(data, tuple[_Margin], "the margin")
-        return Margin(total=alone.total, span=alone.span, exposure=alone.exposure)
+        return shaped(Margin, alone)
     query = {"consider_positions": "true"}
     data = yield Request(method="POST", host="api", path="/margins/basket", query=query, json=asks)
     basket = read(data, _Basket, "the margin of a basket")
-    final = basket.final
-    return Margin(
-        total=final.total, span=final.span, exposure=final.exposure, benefit=basket.initial.total - final.total
-    )
+    return shaped(Margin, basket.final, benefit=basket.initial.total - basket.final.total)
 
 
 def _leg(instrument: Instrument, leg: MarginLeg) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from urllib.parse import quote
 import msgspec
 
 from sangam.brokers.contract import Ctx, GttDesk, Operation, Request, Session
+from sangam.brokers.rows import milliseconds, shaped
 from sangam.model.books import Gtt, GttLeg
 from sangam.model.enums import Action, PriceType
 from sangam.model.errors import Unknown
 from sangam.model.instrument import Instrument
 
 from .answers import read
-from .books import asked
+from .books import NAMES, asked
 from .tables import PRODUCTS
-from .times import milliseconds
 
 PATH = "/gtt/triggers"
 
@@ -28,10 +28,10 @@ class _Condition(msgspec.Struct):
     last_price: float = 0.0
 
 
-class _Leg(msgspec.Struct):
-    transaction_type: Action
+class _Leg(msgspec.Struct, rename=NAMES):
+    action: Action
     quantity: int
-    order_type: PriceType
+    price_type: PriceType
     product: str
     price: Decimal
 
@@ -108,14 +108,7 @@ def _gtt(trigger: _Trigger) -> Gtt:
         brsymbol=condition.tradingsymbol,
         brexchange=condition.exchange,
         legs=tuple(
-            GttLeg(
-                trigger=value,
-                action=leg.transaction_type,
-                quantity=leg.quantity,
-                price=leg.price,
-                price_type=leg.order_type,
-                product=PRODUCTS[leg.product],
-            )
+            shaped(GttLeg, leg, trigger=value, product=PRODUCTS[leg.product])
             for value, leg in zip(condition.trigger_values, trigger.orders, strict=True)
         ),
         status=trigger.status,

@@ -1,19 +1,16 @@
 """The instruments dump: one CSV for all exchanges, made once a day (Kite docs: Market quotes and instruments)."""
 
-import csv
-import io
-import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import lru_cache, partial
 
 from sangam.brokers.contract import Ctx, Instruments, Operation, Request, RowRefused, Session
+from sangam.brokers.csv_master import RowError, lot_size, positive, rows, taken
 from sangam.model.enums import Exchange, InstrumentType
-from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, expiry_text, future_symbol, option_symbol, strike_text
 
-from .tables import EXCHANGES, INDEX_EXCHANGES, INDEX_NAMES, JOINT, SERIES
+from .tables import EXCHANGES, INDEX_EXCHANGES, INDEX_NAMES, JOINT, SERIES, TITLE
 
 COLUMNS = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
@@ -29,26 +26,10 @@ def parse(files: Sequence[bytes]) -> Iterator[Instrument | RowRefused]:
     """Every row of the dump as an instrument or a refusal. A file that is not this dump raises DecodeError."""
     for content in files:
         text = content.decode("utf-8-sig", "replace")
-        shares = _names_without_series(text)
-        for row in _rows(text):
-            try:
-                yield _instrument(row, shares)
-            except _RowError as error:
-                yield RowRefused(str(error), ",".join(row))
+        yield from taken(_rows(text), COLUMNS, partial(_instrument, shares=_names_without_series(text)))
 
 
-class _RowError(Exception):
-    """Why a row is not taken; the text is counted."""
-
-
-def _rows(text: str) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""))
-    try:
-        if next(reader, None) != list(COLUMNS):
-            raise DecodeError("Zerodha's instruments file does not begin with the known columns.")
-        yield from (row for row in reader if row)
-    except csv.Error as error:
-        raise DecodeError(f"Zerodha's instruments file is damaged at line {reader.line_num}: {error}") from error
+_rows = partial(rows, columns=COLUMNS, title=TITLE)
 
 
 def _names_without_series(text: str) -> Counter[tuple[str, str]]:
@@ -62,13 +43,11 @@ def _plain(name: str) -> str:
 
 
 def _instrument(row: list[str], shares: Counter[tuple[str, str]]) -> Instrument:
-    if len(row) != len(COLUMNS):
-        raise _RowError("wrong number of columns")
     token, exchange_token, brsymbol, name, _, expiry, strike, tick, lot, kind, segment, brexchange = row
     if not (token.isdecimal() and exchange_token.isdecimal()):
-        raise _RowError("unreadable token")
+        raise RowError("unreadable token")
     if not brsymbol:
-        raise _RowError("no trading symbol")
+        raise RowError("no trading symbol")
     exchange = _exchange(segment, brexchange)
     make = partial(
         Instrument,
@@ -81,19 +60,19 @@ def _instrument(row: list[str], shares: Counter[tuple[str, str]]) -> Instrument:
     if exchange.is_index:
         symbol = INDEX_NAMES.get(exchange, {}).get(brsymbol) or brsymbol.translate(_BLANKS).upper()
         return make(symbol=symbol, instrument_type=InstrumentType.INDEX)
-    make = partial(make, tick_size=_positive(tick, "tick size"), lot_size=_units(lot))
+    make = partial(make, tick_size=positive(tick, "tick size"), lot_size=lot_size(lot))
     if kind == "EQ":
         # A name that several series would bear stays with the row that has no suffix; the others keep theirs.
         plain = _plain(brsymbol)
         return make(symbol=plain if shares[brexchange, plain] == 1 else brsymbol)
     if kind not in ("FUT", "CE", "PE"):
-        raise _RowError(f"instrument type {kind or '(none)'} is not known")
+        raise RowError(f"instrument type {kind or '(none)'} is not known")
     try:
         day = _expiry(expiry)
     except ValueError:
-        raise _RowError("unreadable expiry" if expiry else "no expiry") from None
+        raise RowError("unreadable expiry" if expiry else "no expiry") from None
     right = InstrumentType(kind)
-    price = 0.0 if right is InstrumentType.FUT else _positive(strike, "strike")
+    price = 0.0 if right is InstrumentType.FUT else positive(strike, "strike")
     base = "".join(name.split()).upper() or _base(brsymbol, day, price, kind)
     symbol = future_symbol(base, day) if right is InstrumentType.FUT else option_symbol(base, day, price, right)
     return make(symbol=symbol, instrument_type=right, expiry=day, strike=price)
@@ -106,25 +85,8 @@ def _exchange(segment: str, brexchange: str) -> Exchange:
     else:
         exchange = EXCHANGES.get(market) if market == brexchange else None
     if exchange is None:
-        raise _RowError(f"segment {segment} of exchange {brexchange} is not known")
+        raise RowError(f"segment {segment} of exchange {brexchange} is not known")
     return exchange
-
-
-def _positive(text: str, what: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _RowError(f"unreadable {what}") from None
-    if not (value > 0 and math.isfinite(value)):
-        raise _RowError(f"no {what}")
-    return value
-
-
-def _units(text: str) -> int:
-    value = _positive(text, "lot size")
-    if value != int(value) or value > 1_000_000_000:
-        raise _RowError("unreadable lot size")
-    return int(value)
 
 
 def _base(brsymbol: str, day: date, strike: float, kind: str) -> str:
@@ -135,7 +97,7 @@ def _base(brsymbol: str, day: date, strike: float, kind: str) -> str:
     for middle in (year + expiry_text(day)[2:5], f"{year}{_WEEKLY_MONTHS[day.month - 1]}{day.day:02d}"):
         if brsymbol.endswith(middle + end) and len(brsymbol) > len(middle + end):
             return brsymbol[: -len(middle + end)]
-    raise _RowError("no underlying name")
+    raise RowError("no underlying name")
 
 
 def _download(session: Session, ctx: Ctx) -> Operation[list[bytes]]:

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 
-from sangam.brokers.contract import Interval, Limit
+from sangam.brokers.contract import Interval, Limit, Tag
+from sangam.brokers.evidence import Evidence
 from sangam.model.enums import Exchange, Mode, OrderStatus, Product
+
+TITLE = "Zerodha"
 
 HOSTS = {
     "api": "https://api.kite.trade",
@@ -32,49 +35,22 @@ SERIES = ("-EQ", "-BE", "-MF", "-SG")
 
 INDEX_NAMES: Mapping[Exchange, Mapping[str, str]] = {
     Exchange.NSE_INDEX: {
-        "NIFTY 50": "NIFTY",
-        "NIFTY BANK": "BANKNIFTY",
-        "NIFTY FIN SERVICE": "FINNIFTY",
-        "NIFTY NEXT 50": "NIFTYNXT50",
-        "NIFTY MID SELECT": "MIDCPNIFTY",
-        "INDIA VIX": "INDIAVIX",
+        "NIFTY 50": "NIFTY", "NIFTY BANK": "BANKNIFTY", "NIFTY FIN SERVICE": "FINNIFTY", "NIFTY NEXT 50": "NIFTYNXT50",
+        "NIFTY MID SELECT": "MIDCPNIFTY", "INDIA VIX": "INDIAVIX",
     },
     Exchange.BSE_INDEX: {
-        "SNSX50": "SENSEX50",
-        "MID150": "BSE150MIDCAPINDEX",
-        "LMI250": "BSE250LARGEMIDCAPINDEX",
-        "MSL400": "BSE400MIDSMALLCAPINDEX",
-        "AUTO": "BSEAUTO",
-        "BSE CG": "BSECAPITALGOODS",
-        "CARBON": "BSECARBONEX",
-        "BSE CD": "BSECONSUMERDURABLES",
-        "CPSE": "BSECPSE",
-        "DOL100": "BSEDOLLEX100",
-        "DOL200": "BSEDOLLEX200",
-        "DOL30": "BSEDOLLEX30",
-        "ENERGY": "BSEENERGY",
-        "BSEFMC": "BSEFASTMOVINGCONSUMERGOODS",
-        "FINSER": "BSEFINANCIALSERVICES",
-        "GREENX": "BSEGREENEX",
-        "BSE HC": "BSEHEALTHCARE",
-        "INFRA": "BSEINDIAINFRASTRUCTUREINDEX",
-        "INDSTR": "BSEINDUSTRIALS",
-        "BSE IT": "BSEINFORMATIONTECHNOLOGY",
-        "LRGCAP": "BSELARGECAP",
-        "METAL": "BSEMETAL",
-        "MIDCAP": "BSEMIDCAP",
-        "MIDSEL": "BSEMIDCAPSELECTINDEX",
-        "OILGAS": "BSEOIL&GAS",
-        "POWER": "BSEPOWER",
-        "REALTY": "BSEREALTY",
-        "SNXT50": "BSESENSEXNEXT50",
-        "SMLCAP": "BSESMALLCAP",
-        "SMLSEL": "BSESMALLCAPSELECTINDEX",
-        "SMEIPO": "BSESMEIPO",
-        "TECK": "BSETECK",
+        "SNSX50": "SENSEX50", "MID150": "BSE150MIDCAPINDEX", "LMI250": "BSE250LARGEMIDCAPINDEX",
+        "MSL400": "BSE400MIDSMALLCAPINDEX", "AUTO": "BSEAUTO", "BSE CG": "BSECAPITALGOODS", "CARBON": "BSECARBONEX",
+        "BSE CD": "BSECONSUMERDURABLES", "CPSE": "BSECPSE", "DOL100": "BSEDOLLEX100", "DOL200": "BSEDOLLEX200",
+        "DOL30": "BSEDOLLEX30", "ENERGY": "BSEENERGY", "BSEFMC": "BSEFASTMOVINGCONSUMERGOODS",
+        "FINSER": "BSEFINANCIALSERVICES", "GREENX": "BSEGREENEX", "BSE HC": "BSEHEALTHCARE",
+        "INFRA": "BSEINDIAINFRASTRUCTUREINDEX", "INDSTR": "BSEINDUSTRIALS", "BSE IT": "BSEINFORMATIONTECHNOLOGY",
+        "LRGCAP": "BSELARGECAP", "METAL": "BSEMETAL", "MIDCAP": "BSEMIDCAP", "MIDSEL": "BSEMIDCAPSELECTINDEX",
+        "OILGAS": "BSEOIL&GAS", "POWER": "BSEPOWER", "REALTY": "BSEREALTY", "SNXT50": "BSESENSEXNEXT50",
+        "SMLCAP": "BSESMALLCAP", "SMLSEL": "BSESMALLCAPSELECTINDEX", "SMEIPO": "BSESMEIPO", "TECK": "BSETECK",
         "TELCOM": "BSETELECOM",
     },
-}
+}  # fmt: skip
 """Index names that do not become ours by dropping blanks, hyphens and slashes."""
 
 JOINT = "::::"
@@ -108,44 +84,46 @@ PRODUCTS_OF: Mapping[Exchange, frozenset[Product]] = {
 REGULAR = "regular"
 """The variety of our orders; those placed elsewhere may be amo, co, iceberg or auction."""
 
-TAG_LENGTH = 20
+TAG = Tag("text", 20)
 """A longer tag gets the order refused (forum, comment 52970)."""
 
 MODIFICATIONS = 25
 """Of one order (forum, 9201)."""
 
-REFUSALS: Mapping[str, str] = {
-    "PermissionException": "INSUFFICIENT_PERMISSION",
-    "InputException": "INVALID_INPUT",
-    "MarginException": "INSUFFICIENT_FUNDS",
-    "HoldingException": "INSUFFICIENT_HOLDINGS",
-    "UserException": "BROKER_ERROR",
-}
-"""`error_type`s that prove nothing was done. Order, Network, Data and GeneralException prove nothing either way."""
-
 NO_SUCH_ORDER = "couldn't find that `order_id`"
 
-REFUSAL_TEXTS: Mapping[str, str] = {
-    "insufficient funds": "INSUFFICIENT_FUNDS",  # kiteconnect-mocks, orders.json
-    "insufficient stock holding": "INSUFFICIENT_HOLDINGS",  # comment 43891
-    "maximum allowed order modifications exceeded": "ORDER_ERROR",  # 9201, as a NetworkException
-    "maximum allowed order requests exceeded": "RATE_LIMITED",  # comment 51118
-    "market orders without market protection are not allowed": "INVALID_ORDER",  # comment 52991
-    "cannot be modified as it is being processed": "ORDER_ERROR",  # 7489
-    "cannot be cancelled as it is being processed": "ORDER_ERROR",  # 8106: it may be filled by now
-    "enter valid price": "INVALID_ORDER",  # comment 45131, as an OrderException
-    "cannot be below the lower circuit price": "INVALID_ORDER",  # 3141
-    "lower than the current lower circuit limit": "INVALID_ORDER",  # kiteconnect-mocks, gtt_get_order.json
-    NO_SUCH_ORDER: "ORDER_ERROR",
-}
-"""Words (in lower case) that prove of themselves that nothing was done, whatever the `error_type`: numbers are threads
-and comments of Kite's forum. Support says there that orders stopped before the books are answered with HTTP 400
-(comment 35150)."""
-
-DOUBTS = ("timed out", "time out", "timeout", "timed-out", "confirm before placing")
-"""Words that make any refusal a doubt: orders answered with HTTP 400 and "Order request timed out. Please check the
-order book and confirm before placing again." were executed (forum, comment 35732). "Check the orderbook" alone is no
-such word: it ends the text about insufficient funds."""
+EVIDENCE = Evidence(
+    # OrderException, NetworkException, DataException and GeneralException prove nothing either way.
+    kinds={
+        "PermissionException": "INSUFFICIENT_PERMISSION",  # an address that is not registered, too (forum, 15912)
+        "InputException": "INVALID_INPUT",
+        "MarginException": "INSUFFICIENT_FUNDS",  # pykiteconnect, issue 226
+        "HoldingException": "INSUFFICIENT_HOLDINGS",
+        "UserException": "BROKER_ERROR",
+    },
+    # Numbers are threads and comments of Kite's forum. Support says there that orders stopped before the books are
+    # answered with HTTP 400 (comment 35150).
+    texts={
+        "insufficient funds": "INSUFFICIENT_FUNDS",  # kiteconnect-mocks, orders.json
+        "insufficient stock holding": "INSUFFICIENT_HOLDINGS",  # comment 43891
+        "maximum allowed order modifications exceeded": "ORDER_ERROR",  # 9201, as a NetworkException
+        "maximum allowed order requests exceeded": "RATE_LIMITED",  # comment 51118
+        "market orders without market protection are not allowed": "INVALID_ORDER",  # comment 52991
+        "cannot be modified as it is being processed": "ORDER_ERROR",  # 7489
+        "cannot be cancelled as it is being processed": "ORDER_ERROR",  # 8106: it may be filled by now
+        "enter valid price": "INVALID_ORDER",  # comment 45131, as an OrderException
+        "cannot be below the lower circuit price": "INVALID_ORDER",  # 3141
+        "lower than the current lower circuit limit": "INVALID_ORDER",  # kiteconnect-mocks, gtt_get_order.json
+        "blocked as the markets are not open for trading": "MARKET_CLOSED",  # logs of 2026: "Try placing an AMO order."
+        "is higher than the maximum quantity": "INVALID_ORDER",  # tradingqna.com 160065: above the freeze quantity
+        "ip is not allowed to place orders": "INSUFFICIENT_PERMISSION",  # logs of 2026: not registered (forum, 15912)
+        NO_SUCH_ORDER: "ORDER_ERROR",
+    },
+    # Orders answered with HTTP 400 and "Order request timed out. Please check the order book and confirm before placing
+    # again." were executed (forum, comment 35732). "Check the orderbook" alone is no such word: it ends the text about
+    # insufficient funds.
+    doubts=(*Evidence().doubts, "confirm before placing"),
+)
 
 LIMITS = (
     Limit("quote", 1, 1.0),

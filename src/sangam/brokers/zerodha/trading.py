@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from sangam.brokers.contract import Ctx, Operation, Request, Session, Tag, Trading
+from sangam.brokers.contract import Ctx, Operation, Request, Session, Trading
 from sangam.model.enums import Action, Exchange, PriceType, Product
 from sangam.model.errors import Refused, Unknown
 from sangam.model.instrument import Instrument
@@ -16,7 +16,7 @@ from sangam.model.order import Accepted, Change, Order
 from . import books
 from .answers import read
 from .gtt import GTT
-from .tables import MODIFICATIONS, PRODUCTS_OF, REGULAR, TAG_LENGTH
+from .tables import MODIFICATIONS, PRODUCTS_OF, REGULAR, TAG
 from .updates import POSTBACK
 
 _WITH_PRICE = (PriceType.LIMIT, PriceType.SL)
@@ -29,7 +29,6 @@ class _Taken(msgspec.Struct):
 
 def _place(order: Order, instrument: Instrument, session: Session, ctx: Ctx) -> Operation[Accepted]:
     """An order id means that Kite took the order into its books; what the exchange makes of it comes as news."""
-    own = "".join(letter for letter in order.tag if letter.isascii() and letter.isalnum())
     form: dict[str, str | int] = {
         "exchange": instrument.brexchange,
         "tradingsymbol": instrument.brsymbol,
@@ -38,7 +37,7 @@ def _place(order: Order, instrument: Instrument, session: Session, ctx: Ctx) -> 
         "product": order.product.value,
         **_terms(order.price_type, order.price, order.trigger_price),
         "validity": order.validity.value,
-        "tag": (order.our_tag + own)[:TAG_LENGTH],
+        "tag": TAG.text(order),
     }
     if order.disclosed_quantity:
         form["disclosed_quantity"] = order.disclosed_quantity
@@ -77,7 +76,7 @@ def _convert(
     data = yield books.asked("/portfolio/positions")
     name = (instrument.brexchange, instrument.brsymbol, old.value)
     rows = read(data, books.Positions, "the positions").net
-    row = next((row for row in rows if (row.exchange, row.tradingsymbol, row.product) == name), None)
+    row = next((row for row in rows if (row.brexchange, row.brsymbol, row.product) == name), None)
     carried = 0 if row is None else row.overnight_quantity
     today = 0 if row is None else row.quantity - carried
     position_type = "day" if _covers(today, quantity) else "overnight" if _covers(carried, quantity) else None
@@ -147,7 +146,7 @@ TRADING = Trading(
     convert=_convert,
     gtt=GTT,
     postback=POSTBACK,
-    tag=Tag("text", TAG_LENGTH),
+    tag=TAG,
     market="native",
     products=PRODUCTS_OF,
     no_ioc=frozenset({Exchange.MCX}),

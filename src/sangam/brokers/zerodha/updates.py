@@ -7,12 +7,12 @@ from hashlib import sha256
 import msgspec
 
 from sangam.brokers.contract import Postback, Session
+from sangam.brokers.rows import milliseconds, whole
 from sangam.model.enums import Action, OrderStatus, PriceType
 from sangam.model.errors import DecodeError
 from sangam.model.order import OrderUpdate, Validity
 
 from .tables import NEAREST, STATUSES
-from .times import milliseconds
 
 
 class OrderRow(msgspec.Struct):
@@ -44,12 +44,6 @@ class OrderRow(msgspec.Struct):
 
     def __post_init__(self) -> None:
         whole(self.quantity, self.disclosed_quantity, self.filled_quantity, self.pending_quantity)
-
-
-def whole(*quantities: float | None) -> None:
-    """A part of a share is damage, and so is what a float cannot count any more: ValueError."""
-    if any(each is not None and not (each.is_integer() and abs(each) < 2**53) for each in quantities):
-        raise ValueError("a quantity is not whole")
 
 
 def update(row: OrderRow) -> OrderUpdate:
