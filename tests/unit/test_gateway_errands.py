@@ -137,6 +137,23 @@ async def test_thirty_two_at_once_and_eight_more_cancels(world: World, orders: S
     assert orders.asked[-1].action == "get_orderbook"
 
 
+async def test_an_order_that_comes_too_fast_hears_that_it_was_not_begun(orders: Scripted) -> None:
+    world = World(message_burst=1)
+    world.services.orders = orders
+    client = world.client()
+    client.say(action="get_funds", request_id=0)
+    client.heard()
+    client.say(action="place_order", symbol="SBIN", request_id="p1")
+    client.say(action="place_order", symbol="SBIN", tag="x" * 70_000, request_id="long")
+    client.say(action="ping", request_id="ping")
+    first, long, ping = await told(client)
+    assert (first["type"], first["code"], first["request_id"]) == ("place_order", "RATE_LIMITED", "p1")
+    assert first["message"].endswith("this one was not begun")
+    assert "request_id" not in long
+    assert "request_id" not in ping
+    assert [each.action for each in orders.asked] == ["get_funds"]
+
+
 async def test_an_order_waits_for_no_subscribe(world: World, orders: Scripted) -> None:
     """A long subscribe is under way, whose ack the feed holds up: the cancel is begun at once."""
     client = world.client()

@@ -38,6 +38,8 @@ log = logging.getLogger("sangam.gateway")
 
 _DONE = object()
 _AUTHENTICATES = b'"auth'
+_GLANCE = 64 << 10
+"""Bytes of a message that is read although it came too fast, if it may be an order."""
 _CONNECTED = frozenset({AccountState.LIVE, AccountState.STALE, AccountState.CLOSED_MARKET})
 
 
@@ -110,8 +112,7 @@ class Session:
                 self._changing += _AUTHENTICATES in data
                 self._enqueue(data)
         elif verdict is Verdict.REFUSE:
-            rate = settings.message_rate
-            self._send(protocol.error("RATE_LIMITED", f"More than {rate} messages per second: this one was not read"))
+            self._refuse(data)
         else:
             log.warning("Client %s closed: too many messages", self._wire.peer)
             self._wire.close(Close.FLOOD if self.identity else Close.AUTH, "too many messages")
@@ -152,6 +153,16 @@ class Session:
         self._subscriptions.end(flush)
         if self._pump is not None:
             self._pump.close()
+
+    def _refuse(self, data: bytes) -> None:
+        """Too fast. Of an order action whoever sent it hears that this very one was not begun."""
+        text = f"More than {self._services.settings.message_rate} messages per second: this one was not"
+        order = protocol.order_action(data) if len(data) <= _GLANCE else None
+        if order is None:
+            self._send(protocol.error("RATE_LIMITED", f"{text} read"))
+        else:
+            failure = {"status": "error", "code": "RATE_LIMITED", "message": f"{text} begun"}
+            self._send(protocol.message(order.action, order.fields, **failure))
 
     def _overtakes(self, data: bytes) -> bool:
         """Order actions wait for nothing but an `authenticate` that came before them."""
