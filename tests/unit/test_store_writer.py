@@ -80,6 +80,17 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     house.database.close()
 
 
+async def test_what_lingers_shares_the_flush_of_what_comes_next(house: House) -> None:
+    await house.writer.put((ADD, note(1)))
+    await wait_for(lambda: bool(house.writer._condition._waiters))  # type: ignore[attr-defined]
+    before = house.commits
+    first = house.writer.put((ADD, note(2)), linger=True)
+    await asyncio.gather(first, house.writer.put((ADD, note(3))))
+    assert house.commits == before + 1
+    await asyncio.wait_for(house.writer.put((ADD, note(4)), linger=True), 5)  # nothing comes: it goes alone
+    assert house.ids() == [1, 2, 3, 4]
+
+
 async def test_what_waits_together_commits_together_and_in_order(house: House) -> None:
     held = threading.Event()
     house.before_commit = lambda connection: held.wait(5)

@@ -20,6 +20,8 @@ Statement = tuple[Executable, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
 """A statement (insert, update, delete) and its row or rows."""
 
 _PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_LINGER = 0.005
+"""Seconds that statements may wait for company where nobody waits for them alone."""
 
 
 class RowRefused(StoreError):
@@ -64,9 +66,11 @@ class Writer:
         """Why the last commit failed, while nothing could be committed since; empty when all is well."""
         return self._trouble
 
-    def put(self, *statements: Statement, keep: bool = False) -> asyncio.Future[None]:
+    def put(self, *statements: Statement, keep: bool = False, linger: bool = False) -> asyncio.Future[None]:
         """Queue statements, which commit together and in the order of the calls. The future is done when they are
         durable (fsync) or raises StoreError.
+
+        With `linger` they wait a moment for what comes next, so that both cost one flush.
 
         Statements that fail are forgotten; with `keep` they are facts: they are tried again until they are durable.
         Only where the database refuses the row itself a fact fails too (RowRefused), and is logged.
@@ -80,8 +84,15 @@ class Writer:
                 _settle([(group, StoreError("The server is shutting down and takes nothing more."))])
             else:
                 self._waiting.append(group)
-                self._condition.notify()
+                if not linger:
+                    self._condition.notify()
+        if linger:
+            group.loop.call_later(_LINGER, self._wake)
         return group.future
+
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
 
     async def close(self, timeout: float = 5.0) -> None:
         """Commit what waits, within `timeout` seconds; facts that could not be written are logged, row by row."""
