@@ -154,3 +154,12 @@ async def test_it_looks_by_itself_and_survives_faults(caplog: pytest.LogCaptureF
     bench.login()
     await wait_for(lambda: bench.readings.checked == [ACCOUNT], what="a reading")
     await bench.poller.stop()
+
+
+def test_one_accounts_trouble_is_not_anothers(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench(OPEN)
+    bench.sessions["a-broken"] = None, toy_session("ws://127.0.0.1:1", 1)  # type: ignore[assignment]
+    bench.login()
+    bench.poller.look()
+    assert bench.readings.checked == [ACCOUNT]
+    assert "a-broken: its order polls failed" in caplog.text

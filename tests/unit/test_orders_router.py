@@ -376,6 +376,19 @@ async def test_a_look_alike_of_an_order_in_doubt_is_refused(house: House) -> Non
     assert (await house.place()).state is S.OPEN
 
 
+async def test_a_look_alike_of_an_order_whose_caller_was_sent_away_is_refused(house: House) -> None:
+    """The broker still has it, and the caller was told not to repeat: it is in doubt for him."""
+    house.live.placing = held = Held()
+    with pytest.raises(InDoubt):
+        await house.place()
+    assert house.only.state is S.SENT
+    with pytest.raises(Conflict, match=house.only.id):
+        await house.place()
+    held.go.set()
+    await wait_for(lambda: house.only.state is S.OPEN, what="the answer")
+    assert (await house.place(client_order_id="c2")).state is S.OPEN
+
+
 # --- several at once --------------------------------------------------------------------------------------------------
 
 

@@ -502,3 +502,11 @@ async def test_a_listener_that_fails_keeps_nobody_from_the_next_news() -> None:
     bench.hear(an_update("complete", filled_quantity=10))
     bench.journal.commit()
     await wait_for(lambda: len(heard) == 2, what="both")
+
+
+async def test_a_doubt_of_yesterday_hides_no_order_of_today() -> None:
+    day = 86_400_000
+    bench = Bench(an_order(state=OrderState.UNKNOWN, created_at=NOW_MS - day, sent_at=NOW_MS - day))
+    assert bench.hear(an_update(order_id="1002", tag="")) is not None
+    bench = Bench(an_order(state=OrderState.UNKNOWN))
+    assert bench.hear(an_update(order_id="1002", tag="")) is None, "it may be the one"

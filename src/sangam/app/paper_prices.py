@@ -39,10 +39,18 @@ class PaperPrices:
             log.warning("%s: %s:%s is not streamed; its price is asked for", via, exchange, symbol)
             return lambda: None
 
+        failed = False
+
         def look() -> None:
-            last = self._current(via, instrument)
-            if last is not None:
-                self.on_price(account, symbol, exchange, last)
+            """A defect of the paper book is not the feed's, nor of those who listen to it."""
+            nonlocal failed
+            try:
+                if (last := self._current(via, instrument)) is not None:
+                    self.on_price(account, symbol, exchange, last)
+            except Exception:
+                if not failed:
+                    log.exception("%s: a price of %s:%s was not taken", account, exchange, symbol)
+                failed = True
 
         def end() -> None:
             feed.watch(via, symbol, exchange, None)

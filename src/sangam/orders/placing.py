@@ -160,7 +160,7 @@ class Placing:
         caller, account, mode = placement.caller, placement.caller.account, placement.caller.mode
         ticket, instrument = self._admission.terms(account.id, mode, placement.ticket)
         if not ticket.client_order_id:
-            check_look_alike(ticket, mode, self._journal.in_doubt(account.id))
+            check_look_alike(ticket, mode, [*self._journal.in_doubt(account.id), *self._given_up(account.id)])
         self._admission.limits(account.id, ticket, instrument, placed=placed, urgent=placement.urgent)
         sent = self._admission.protected(
             account.id, mode, instrument, ticket.action, ticket.price_type, ticket.trigger_price
@@ -200,6 +200,12 @@ class Placing:
             updated_at=now,
         )
         return order, instrument
+
+    def _given_up(self, account: str) -> list[Order]:
+        """Orders on their way whose callers were told that nobody knows: they may come again with them."""
+        waiting = (placement for placement in self._waiting.values() if placement.reply.done())
+        orders = (self._now(placement.order) for placement in waiting if placement.order is not None)
+        return [order for order in orders if order.account == account and order.state is OrderState.SENT]
 
     # --- sending ------------------------------------------------------------------------------------------------------
 

@@ -81,21 +81,27 @@ class Poller:
         """Read what is due now: a new session's books at once."""
         sessions = self._sessions()
         for account, (spec, session) in sessions.items():
-            if spec.trading is None:
-                continue
-            self._reconciler.seek_late(account)
-            if self._generations.get(account) != session.generation:
-                self._generations[account] = session.generation
-                self._reconciler.renewed(account)
-                self.read(account)
-                continue
-            pause = self._pause(account, spec)
-            since = self._clock.monotonic() - self._read_at.get(account, float("-inf"))
-            if pause is not None and since >= pause and account not in self._reconciler.refused:
-                self.read(account)
+            try:
+                self._look(account, spec, session)
+            except Exception:
+                log.exception("%s: its order polls failed", account)
         for gone in self._generations.keys() - sessions.keys():
             del self._generations[gone]
             self._read_at.pop(gone, None)
+
+    def _look(self, account: str, spec: BrokerSpec, session: Session) -> None:
+        if spec.trading is None:
+            return
+        self._reconciler.seek_late(account)
+        if self._generations.get(account) != session.generation:
+            self._generations[account] = session.generation
+            self._reconciler.renewed(account)
+            self.read(account)
+            return
+        pause = self._pause(account, spec)
+        since = self._clock.monotonic() - self._read_at.get(account, float("-inf"))
+        if pause is not None and since >= pause and account not in self._reconciler.refused:
+            self.read(account)
 
     def _pause(self, account: str, spec: BrokerSpec) -> float | None:
         """Seconds between two reads; None where pushes suffice or the markets are closed."""

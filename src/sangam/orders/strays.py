@@ -1,6 +1,7 @@
 """News of orders that may be ours: an order whose answer has not come has no number yet, and not every source echoes
 our tag. What looks like it waits until its outcome is known."""
 
+from sangam.instruments.daily import day_began
 from sangam.model.order import Order, OrderState, OrderUpdate, TradingMode
 
 from .journal import Journal
@@ -17,10 +18,12 @@ class Strays:
 
     def may_be_ours(self, stray: Order) -> bool:
         """Whether an order of ours in flight or in doubt looks like this one."""
+        day = day_began(stray.created_at)
         doubts = [self._journal.get(id) for id in self._doubted(stray.account)]
         return any(
             order is not None
             and not order.order_id
+            and day_began(order.created_at) == day  # a doubt of yesterday may last; today's book has nothing of it
             and (order.symbol, order.action, order.mode) == (stray.symbol, stray.action, stray.mode)
             for order in [*self._journal.in_flight(stray.account), *doubts]
         )
