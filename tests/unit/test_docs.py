@@ -26,6 +26,7 @@ from sangam.api.order_requests import PlaceOrder, Resolve
 from sangam.app.alerts import Alerts
 from sangam.app.loop import LagMeter
 from sangam.app.observe import Observer
+from sangam.app.order_figures import order_families
 from sangam.brokers import registry
 from sangam.brokers.contract import (
     BrokerSpec,
@@ -54,6 +55,7 @@ from sangam.model.calendar import Calendar
 from sangam.model.clock import SystemClock
 from sangam.model.enums import INTERVALS_MS, AccountState, Action, Exchange, InstrumentType, Mode, PriceType, Scope
 from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Fields, Patch
 from sangam.model.order import OrderState
@@ -288,7 +290,8 @@ async def test_every_figure_of_the_house_is_documented() -> None:
     alerts = Alerts(feed.all_health, list, ROOT, clock)
     observer = Observer(feed, Gateway(feed, authenticate, brokers=[]), lag, alerts, Trace())
     names = {f"sangam_{name}" for name in observer.metrics()}
-    names |= {family.name + ("_total" if family.type == "counter" else "") for family in observer.families()}
+    families = [*observer.families(), *order_families((), lambda account: (), Histogram(STAGE_BOUNDS))]
+    names |= {family.name + ("_total" if family.type == "counter" else "") for family in families}
     await lag.stop()
     assert names <= names_in_tables(section("docs/operations.md", "Monitoring"))
 

@@ -101,6 +101,7 @@ async def test_what_waits_together_commits_together_and_in_order(house: House) -
     held.set()
     await asyncio.gather(first, *rest)
     assert house.commits == 2
+    assert sum(house.writer.committed.counts) == 2
     with house.database.begin() as connection:
         assert set(connection.execute(select(notes.c.text)).scalars()) == {"199"}, "changes followed their additions"
 

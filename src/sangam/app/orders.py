@@ -5,6 +5,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from prometheus_client.core import Metric
+
 from sangam.accounts.accounts import Accounts
 from sangam.api.postbacks import Addressee
 from sangam.brokers.contract import BrokerSpec, Session, Trading
@@ -39,6 +41,7 @@ from sangam.transport.http import HttpDriver
 from sangam.transport.keeper import Keeper
 
 from .alerts import Alert
+from .order_figures import order_families
 from .order_verbs import OrderVerbs
 from .paper_prices import PaperPrices
 
@@ -178,7 +181,10 @@ class OrderRoom:
                 yield Alert(kind="order_unknown", about=info.id, broker=info.broker, text=f"{text}{more}", since=since)
 
     def metrics(self) -> Mapping[str, float]:
-        return {"order_events": self.journal.newest, "journal_in_trouble": bool(self._writer.trouble)}
+        return {"journal_in_trouble": bool(self._writer.trouble)}
+
+    def families(self) -> Iterable[Metric]:
+        return order_families(self._accounts.list(), self.journal.of, self._writer.committed)
 
     async def events(self, identity: Identity, after: int) -> tuple[list[OrderNews], int]:
         return await self.actions.since(identity, after)

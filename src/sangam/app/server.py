@@ -230,7 +230,7 @@ class App:
             calendar=self._calendar,
             health=self._observer.health,
             metrics=self._figures,
-            families=self._observer.families,
+            families=lambda: (*self._observer.families(), *orders.families()),
             admin=self._administer,
             clock=self._clock,
             version=__version__,

@@ -34,4 +34,4 @@ class Histogram(msgspec.Struct):
 
 
 STAGE_BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
-"""Of the stages of an update on its way from a broker to the clients."""
+"""Of the stages of an update on its way from a broker to the clients, and of commits."""

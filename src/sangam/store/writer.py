@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Executable
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
 from sangam.model.errors import StoreError
+from sangam.model.histogram import STAGE_BOUNDS, Histogram
 
 from .database import Database, not_taken
 
@@ -51,6 +52,8 @@ class Writer:
     """One per database file."""
 
     def __init__(self, database: Database) -> None:
+        self.committed = Histogram(STAGE_BOUNDS)
+        """How long the database took to make each batch durable."""
         self._database = database
         self._connection: Connection | None = None
         self._condition = threading.Condition()
@@ -114,12 +117,14 @@ class Writer:
             if not batch:
                 continue
             outcomes: list[_Outcome]
+            began = time.monotonic()
             try:
                 outcomes = self._commit(batch)
             except Exception as error:  # noqa: BLE001 - a thread that ended would take every later order with it
                 outcomes = self._failed(batch, error)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             else:
+                self.committed.add(time.monotonic() - began)
                 self._kept = []
                 pause = _PAUSE
                 if self._trouble:
