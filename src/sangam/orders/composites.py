@@ -40,8 +40,8 @@ class Composites:
     def __init__(self, desk: Desk, group: Callable[[], str] = new_group, patience: float = PATIENCE) -> None:
         self._desk = desk
         self._group = group
-        self._settling = Settling(desk, patience)
-        self._closer = Closer(desk, self._settling, self._turn)
+        self.settling = Settling(desk, patience)
+        self._closer = Closer(desk, self.settling, self._turn)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def smart(self, caller: Caller, ticket: Ticket, target: int) -> Order | str:
@@ -50,15 +50,15 @@ class Composites:
         Raises what reading the positions raises: not knowing is not being flat. Raises Conflict where an order does
         not come to its end."""
         key: Key = (ticket.symbol, ticket.exchange, ticket.product)
-        deadline = self._settling.deadline()
+        deadline = self.settling.deadline()
         while True:
             async with self._turn(caller):
                 told = await self._smart(caller, ticket, target, key)
             if not isinstance(told, Conflict):
                 return told
-            if self._settling.is_over(deadline) or told.order is None:
+            if self.settling.is_over(deadline) or told.order is None:
                 raise told
-            await self._settling.wait(caller, {key: told.order}, deadline)
+            await self.settling.wait(caller, {key: told.order}, deadline)
 
     async def _smart(self, caller: Caller, ticket: Ticket, target: int, key: Key) -> Order | str | Conflict:
         """A Conflict while an order keeps the position from being known."""
@@ -68,9 +68,9 @@ class Composites:
             repeated = msgspec.structs.replace(ticket, action=earlier.action, quantity=earlier.quantity)
             return await self._desk.place(caller, repeated, group=group)
         self._desk.instrument(caller, ticket.symbol, ticket.exchange)
-        if (order := self._settling.under_way(caller).get(key)) is not None:
+        if (order := self.settling.under_way(caller).get(key)) is not None:
             return unsettled(order)
-        positions, missing = await self._settling.positions(caller)
+        positions, missing = await self.settling.positions(caller)
         if (order := missing.get(key)) is not None:
             return unsettled(order)
         held = net(positions, key)
@@ -79,7 +79,7 @@ class Composites:
             return step
         decided = msgspec.structs.replace(ticket, action=step.action, quantity=step.quantity)
         placed = await self._desk.place(caller, decided, group=group)
-        self._settling.acted(caller, [placed], held)
+        self.settling.acted(caller, [placed], held)
         return placed
 
     async def basket(self, caller: Caller, tickets: Sequence[Ticket], client_order_id: str = "") -> list[Outcome]:

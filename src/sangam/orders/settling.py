@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sangam.model.books import Position
 from sangam.model.enums import PriceType, Product
-from sangam.model.errors import BrokerError, Conflict
+from sangam.model.errors import BrokerError, Conflict, OrderNotFound
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderState, TradingMode
 
@@ -112,6 +112,24 @@ class Settling:
                     await self._desk.orders(caller)
             read_at = _now() + READ
 
+    async def confirmed(self, caller: Caller, orders: Collection[Order]) -> list[Order]:
+        """The orders as they are a moment after they were taken: some brokers refuse what they took, for want of money.
+        Where no news come, the order book is read once; paper refuses at once."""
+
+        def now() -> list[Order]:
+            return [self._current(caller, one) for one in orders]
+
+        deadline = _now() + AGAIN
+        while caller.mode is TradingMode.LIVE and not all(_is_told(order) for order in now()):
+            if _now() < deadline:
+                await asyncio.sleep(LOOK)
+                continue
+            with suppress(BrokerError, TimeoutError):
+                async with asyncio.timeout(LAG):
+                    await self._desk.orders(caller)
+            break
+        return now()
+
     async def positions(self, caller: Caller) -> tuple[Positions, dict[Key, Order]]:
         """The position book, and the orders that it does not tell yet by their positions: read it again a moment later.
 
@@ -140,6 +158,12 @@ class Settling:
         for order in orders:
             self._acted[whose, key_of(order)] = _Acted(frozenset(one.id for one in orders), before)
 
+    def _current(self, caller: Caller, order: Order) -> Order:
+        try:
+            return self._desk.find(caller, order.id)
+        except OrderNotFound:  # of days ago, and over
+            return order
+
     def _recent(self, caller: Caller) -> list[Order]:
         return self._desk.moving(caller, ended_within=LAG)
 
@@ -149,6 +173,10 @@ def _decides(order: Order) -> bool:
         return False
     triggered = order.price_type is PriceType.SL_M and order.state in (OrderState.OPEN, OrderState.PARTIALLY_FILLED)
     return order.price_type is PriceType.MARKET or triggered or order.group.startswith(SMART)
+
+
+def _is_told(order: Order) -> bool:
+    return order.state.is_final or order.told_at > 0 or order.filled_quantity > 0
 
 
 def _now() -> float:
