@@ -29,6 +29,7 @@ class Bench:
 
     async def admit(self, request: Request | None = None, host: str = HOST, *, urgent: bool = False) -> None:
         await self.conduct.admit(self.session, request or get(), host, 0.0, urgent)
+        self.conduct.left(request or get())
 
     def settle(
         self,

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sangam.brokers.contract import Limit
-from sangam.model.clock import SystemClock
+from sangam.model.clock import IST, ManualClock, SystemClock
 from sangam.model.errors import RateLimited
 from sangam.transport.limits import GUARD, Gate, LaneLog
 
@@ -64,7 +65,7 @@ def test_a_log_begins_with_what_went_out_before() -> None:
 async def test_a_moment_to_come_counts_as_now() -> None:
     gate = Gate("Toy orders", [Limit("orders", 1, 0.2)], SystemClock())
     gate.seed([SystemClock().monotonic() + 3600.0])
-    assert await gate.enter(1.0) == pytest.approx(0.3, abs=0.15)
+    assert await through(gate, 1.0) == pytest.approx(0.3, abs=0.15)
 
 
 def test_a_pause_holds_everybody_and_never_gets_shorter() -> None:
@@ -113,20 +114,27 @@ def gate(*rows: Limit) -> Gate:
     return Gate("Toy orders", rows, SystemClock())
 
 
+async def through(lane: Gate, allowed: float, urgent: bool = False) -> float:
+    """One request that leaves as soon as it has its slot."""
+    waited = await lane.enter(allowed, urgent)
+    lane.left()
+    return waited
+
+
 SHORT = Limit("orders", 2, 0.05)
 """Two in 0.15 s, guard included."""
 
 
 async def test_who_comes_in_time_does_not_wait() -> None:
     lane = gate(SHORT)
-    assert [await lane.enter(1.0), await lane.enter(1.0)] == [0.0, 0.0]
+    assert [await through(lane, 1.0), await through(lane, 1.0)] == [0.0, 0.0]
 
 
 async def test_the_patient_go_in_the_order_they_came() -> None:
     lane, passed = gate(SHORT), list[int]()
 
     async def enter(number: int) -> float:
-        waited = await lane.enter(20.0)
+        waited = await through(lane, 20.0)
         passed.append(number)
         return waited
 
@@ -141,7 +149,7 @@ async def test_what_may_not_wait_goes_before_those_who_came_first() -> None:
     lane, passed = gate(SHORT), list[str]()
 
     async def enter(name: str, urgent: bool = False) -> None:
-        await lane.enter(20.0, urgent)
+        await through(lane, 20.0, urgent)
         passed.append(name)
 
     patient = [asyncio.create_task(enter(f"place {number}")) for number in range(4)]
@@ -152,37 +160,37 @@ async def test_what_may_not_wait_goes_before_those_who_came_first() -> None:
 
 async def test_the_reserve_lets_a_cancel_through_a_full_lane() -> None:
     lane = gate(Limit("orders", 3, 0.5, reserve=1))
-    await lane.enter(0.0)
-    await lane.enter(0.0)
+    await through(lane, 0.0)
+    await through(lane, 0.0)
     with pytest.raises(RateLimited):
-        await lane.enter(0.0)
-    assert await lane.enter(0.0, urgent=True) == 0.0
+        await through(lane, 0.0)
+    assert await through(lane, 0.0, urgent=True) == 0.0
 
 
 async def test_a_wait_that_would_be_too_long_is_refused_at_once_and_takes_no_slot() -> None:
     lane = gate(Limit("orders", 1, 60.0))
-    await lane.enter(0.0)
+    await through(lane, 0.0)
     for _ in range(3):
         started = asyncio.get_running_loop().time()
         with pytest.raises(RateLimited, match=r"Toy orders: .* ask again in 60\.\d s\. Nothing was sent") as told:
-            await lane.enter(5.0)
+            await through(lane, 5.0)
         assert asyncio.get_running_loop().time() - started < 1.0
         assert not told.value.sent
 
 
 async def test_the_queue_ahead_counts() -> None:
     lane = gate(SHORT)
-    waiting = [asyncio.create_task(lane.enter(20.0)) for _ in range(4)]
+    waiting = [asyncio.create_task(through(lane, 20.0)) for _ in range(4)]
     await asyncio.sleep(0)
     with pytest.raises(RateLimited, match="is used up"):
-        await lane.enter(0.2)
+        await through(lane, 0.2)
     await asyncio.gather(*waiting)
 
 
 async def test_who_leaves_the_queue_gives_its_place_to_the_next() -> None:
     lane = gate(Limit("orders", 1, 0.4))
-    await lane.enter(0.0)
-    first, second = (asyncio.create_task(lane.enter(20.0)) for _ in range(2))
+    await through(lane, 0.0)
+    first, second = (asyncio.create_task(through(lane, 20.0)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
     assert 0.49 <= await second < 0.99
@@ -191,10 +199,48 @@ async def test_who_leaves_the_queue_gives_its_place_to_the_next() -> None:
 
 async def test_a_pause_while_waiting_ends_in_a_refusal_when_it_is_too_long() -> None:
     lane = gate(SHORT)
-    await lane.enter(0.0)
-    await lane.enter(0.0)
-    waiting = asyncio.create_task(lane.enter(0.2))
+    await through(lane, 0.0)
+    await through(lane, 0.0)
+    waiting = asyncio.create_task(through(lane, 0.2))
     await asyncio.sleep(0)
     lane.pause(30.0)
     with pytest.raises(RateLimited, match="left no room"):
         await waiting
+
+
+async def test_a_window_begins_when_a_request_leaves_and_not_when_it_has_its_slot() -> None:
+    """Between the two lie a commit and perhaps a new connection: the broker counts from what reaches it."""
+    lane, loop = gate(SHORT), asyncio.get_running_loop()
+    await lane.enter(0.0)
+    await lane.enter(0.0)
+    waiting = asyncio.create_task(through(lane, 20.0))
+    loop.call_later(0.1, lane.left)
+    loop.call_later(0.1, lane.left)
+    assert await waiting >= 0.24
+
+
+async def test_what_has_not_left_yet_holds_its_slot_however_long_it_takes() -> None:
+    lane = gate(SHORT)
+    await lane.enter(0.0)
+    await lane.enter(0.0)
+    waiting = asyncio.create_task(through(lane, 20.0))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(waiting), 0.4)
+    lane.left()
+    lane.left()
+    assert await waiting >= 0.54
+
+
+async def test_who_gave_up_as_its_turn_came_holds_no_slot() -> None:
+    clock = ManualClock(datetime(2026, 1, 5, 10, 0, tzinfo=IST))
+    lane = Gate("Toy orders", [Limit("orders", 1, 0.05)], clock)
+    await through(lane, 0.0)
+    giving_up = asyncio.create_task(lane.enter(20.0))
+    await asyncio.sleep(0)
+    clock.advance(1)
+    lane._admit()
+    giving_up.cancel()
+    await asyncio.gather(giving_up, return_exceptions=True)
+    assert giving_up.cancelled()
+    clock.advance(1)
+    assert await through(lane, 0.0) == 0.0

@@ -24,7 +24,7 @@ LONGEST_PAUSE = 3600.0
 
 
 class Conduct:
-    """Call `admit` before each call and `settle` after each that was admitted."""
+    """Call `admit` before each call, `left` when it leaves, and `settle` after each that was admitted."""
 
     def __init__(self, spec: BrokerSpec, clock: Clock, trace: Trace) -> None:
         self._spec = spec
@@ -40,7 +40,7 @@ class Conduct:
         self._gate(lane).seed(sent)
 
     async def admit(self, session: Session, request: Request, host: str, allowed: float, urgent: bool) -> None:
-        """Wait at most `allowed` seconds for a slot of the request's lane.
+        """Wait at most `allowed` seconds for a slot of the request's lane; call `left` once when it leaves or will not.
 
         Raises SessionExpired, RateLimited or NotSent; nothing was sent then."""
         self._look(session, request, host, urgent)
@@ -49,11 +49,19 @@ class Conduct:
         except RateLimited:
             self._trace.refused(session, request)
             raise
-        if waited:
-            self._trace.waited(session, request, waited)
-            self._look(session, request, host, urgent)
-        if not self._breaker(host).admit(urgent):
-            raise self._resting(host)
+        try:
+            if waited:
+                self._trace.waited(session, request, waited)
+                self._look(session, request, host, urgent)
+            if not self._breaker(host).admit(urgent):
+                raise self._resting(host)
+        except BrokerError:
+            self.left(request)
+            raise
+
+    def left(self, request: Request) -> None:
+        """A request that was admitted leaves now, or will not leave at all."""
+        self._gate(request.lane).left()
 
     def settle(
         self,

@@ -1,7 +1,7 @@
 """One HTTP exchange, and what became of it: the pool's own trace tells whether the first byte may have left."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -45,23 +45,32 @@ _BROKE = (httpx.NetworkError, httpx.RemoteProtocolError)
 class _Journey:
     """Follows one request through the pool (httpcore's trace extension)."""
 
-    def __init__(self) -> None:
+    def __init__(self, left: Callable[[], object]) -> None:
         self.sent = False
         self.answered = False
+        self._left = left
 
     async def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         if event.endswith("send_request_headers.started"):
             self.sent = True
+            self._left()
         elif event.endswith("receive_response_headers.complete"):
             self.answered = True
 
 
-async def exchange(client: httpx.AsyncClient, wire: WireRequest, seconds: float, title: str) -> Answer:
-    """Send the request and read the whole reply within `seconds`.
+def _nobody() -> None:
+    """For whom it does not matter when a request leaves."""
+
+
+async def exchange(
+    client: httpx.AsyncClient, wire: WireRequest, seconds: float, title: str, left: Callable[[], object] = _nobody
+) -> Answer:
+    """Send the request and read the whole reply within `seconds`; `left` is called when there is a connection and the
+    first byte goes.
 
     Raises Unreachable where no byte can have left, Lost where the connection broke before an answer, and Unknown for
     everything else that may or may not have reached the broker."""
-    journey = _Journey()
+    journey = _Journey(left)
     # Well before the deadline: a handshake that is cancelled from outside leaves its socket to the garbage collector.
     connect = min(CONNECT_TIMEOUT, seconds / 2)
     timeout = httpx.Timeout(seconds, connect=connect, pool=connect)

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import os
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -71,6 +71,18 @@ class _Outcome:
     payload: Any = None
     answer: Answer | None = None
     error: BrokerError | None = None
+
+
+class _Departure:
+    """Tells once that a request left, or will not leave any more."""
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell: Callable[[], object] | None = tell
+
+    def __call__(self) -> None:
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
 
 
 class HttpDriver:
@@ -203,14 +215,14 @@ class HttpDriver:
         allowed = min(wait, ends - self._clock.monotonic())
         await conduct.admit(session, request, host, allowed, caller.urgent)
         started = self._clock.monotonic()
-        outcome = _Outcome()
+        outcome, departure = _Outcome(), _Departure(lambda: conduct.left(request))
         try:
             wire = encode(spec, session, request, self.ctx())
             if once is not None:
                 await once.announce()
             if (seconds := ends - self._clock.monotonic()) <= 0:
                 raise NotSent(f"{spec.title}: there was no time left to send it. Nothing was sent.")
-            outcome.answer = await exchange(client, wire, seconds, spec.title)
+            outcome.answer = await exchange(client, wire, seconds, spec.title, departure)
             outcome.payload = _read(spec, request, outcome.answer)
             return outcome
         except BrokerError as error:
@@ -219,6 +231,7 @@ class HttpDriver:
                 once.failed(error)
             raise
         finally:
+            departure()
             self._after(caller, conduct, request, host, outcome, started)
             if writes:
                 self._used[spec.name, session.egress] = self._clock.monotonic()

@@ -25,18 +25,30 @@ class LaneLog:
     def __init__(self, rows: Sequence[Limit], sent: Iterable[float] = (), paused_until: float = 0.0) -> None:
         self._rows = rows
         self._sent = deque(sent, maxlen=max((row.count for row in rows), default=0))
+        self._held = 0
         self._paused_until = paused_until
 
-    def free_at(self, urgent: bool = False) -> float:
-        """The earliest moment at which one more request keeps every row."""
+    def free_at(self, urgent: bool = False, now: float = 0.0) -> float:
+        """The earliest moment at which one more request keeps every row. Those that are held may leave just now."""
         at = self._paused_until
         for row in self._rows:
-            usable = row.count if urgent else row.count - row.reserve
-            if len(self._sent) >= usable:
+            usable = (row.count if urgent else row.count - row.reserve) - self._held
+            if usable <= 0:
+                at = max(at, now + row.window + GUARD)
+            elif len(self._sent) >= usable:
                 at = max(at, self._sent[-usable] + row.window + GUARD)
         return at
 
     def take(self, at: float) -> None:
+        self._sent.append(at)
+
+    def hold(self) -> None:
+        """A request has its slot, and has not left yet."""
+        self._held += 1
+
+    def leave(self, at: float) -> None:
+        """One that was held leaves."""
+        self._held -= 1
         self._sent.append(at)
 
     def seed(self, sent: Iterable[float]) -> None:
@@ -48,7 +60,7 @@ class LaneLog:
 
     def planned(self, now: float, queue: Iterable[bool]) -> float:
         """When the last of a queue would go; each of the queue is told by whether it is urgent."""
-        plan = LaneLog(self._rows, self._sent, self._paused_until)
+        plan = LaneLog(self._rows, [*self._sent, *[now] * self._held], self._paused_until)
         at = now
         for urgent in queue:
             at = max(at, plan.free_at(urgent))
@@ -68,14 +80,14 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self, allowed: float, urgent: bool = False) -> float:
-        """Wait for a slot and take it; tells the seconds waited.
+        """Wait for a slot and take it, to call `left` when the request leaves or will not; tells the seconds waited.
 
         Raises RateLimited where that would take longer than `allowed` seconds: at once where it can be foreseen."""
         now = self._clock.monotonic()
         self._queue = [ticket for ticket in self._queue if not ticket[2].done()]
         heapq.heapify(self._queue)
-        if not self._queue and self._log.free_at(urgent) <= now:
-            self._log.take(now)
+        if not self._queue and self._log.free_at(urgent, now) <= now:
+            self._log.hold()
             return 0.0
         ticket: _Ticket = (not urgent, next(self._numbers), asyncio.get_running_loop().create_future())
         ahead = [not other[0] for other in sorted(self._queue) if other[:2] < ticket[:2]]
@@ -87,9 +99,19 @@ class Gate:
         try:
             async with asyncio.timeout(allowed):
                 await ticket[2]
-        except TimeoutError:
-            raise self._refusal(f"left no room for {allowed:.1f} s; ask again later") from None
+        except BaseException as error:
+            if ticket[2].done() and not ticket[2].cancelled():
+                self.left()  # its turn came as it gave up
+            if isinstance(error, TimeoutError):
+                raise self._refusal(f"left no room for {allowed:.1f} s; ask again later") from None
+            raise
         return self._clock.monotonic() - now
+
+    def left(self) -> None:
+        """A request that has its slot leaves now: what lies between the two (a commit, a new connection) would make
+        windows at the broker shorter than they are here."""
+        self._log.leave(self._clock.monotonic())
+        self._admit()
 
     def seed(self, sent: Iterable[float]) -> None:
         """What went out before (monotonic seconds); a moment to come, from a clock that was set, counts as now."""
@@ -113,9 +135,9 @@ class Gate:
             now = self._clock.monotonic()
             if turn.done():
                 heapq.heappop(self._queue)
-            elif (at := self._log.free_at(not patient)) <= now:
+            elif (at := self._log.free_at(not patient, now)) <= now:
                 heapq.heappop(self._queue)
-                self._log.take(now)
+                self._log.hold()
                 turn.set_result(None)
             else:
                 self._timer = asyncio.get_running_loop().call_later(at - now, self._admit)
