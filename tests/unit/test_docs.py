@@ -54,11 +54,11 @@ from sangam.model import errors
 from sangam.model.calendar import Calendar
 from sangam.model.clock import SystemClock
 from sangam.model.enums import INTERVALS_MS, AccountState, Action, Exchange, InstrumentType, Mode, PriceType, Scope
-from sangam.model.errors import AuthError, DecodeError, SessionExpired, SymbolNotFound
+from sangam.model.errors import AuthError, DecodeError, Refused, SessionExpired, SymbolNotFound, Unknown
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Fields, Patch
-from sangam.model.order import OrderState
+from sangam.model.order import Accepted, Change, OrderState
 from sangam.orders import rows
 from sangam.orders.actions import MAX_ORDERS, SCOPES
 from sangam.orders.asked import MAX_WAIT_MS, Asked, ticket, trigger_legs
@@ -501,6 +501,54 @@ def test_the_broker_in_the_page_is_one() -> None:
     for bad in ("", "{", "7", "[1]", "null", b"\xff"):
         with pytest.raises(DecodeError):
             codec.received(bad)
+
+
+def test_its_orders_are_sent_once_and_refused_only_by_evidence() -> None:
+    space: dict[str, Any] = {}
+    for block in blocks("docs/adding-a-broker.md", "python"):
+        exec(block, space)  # noqa: S102 - our own page
+    spec = space["SPEC"]
+    trading = spec.trading
+    session, ctx = Session(account="a", broker="example", generation=1, secrets={}), Ctx(0, bytes)
+    share = Instrument(symbol="SBIN", exchange=Exchange.NSE, brsymbol="SBIN", brexchange="NSE", token="7")
+    order = an_order(tag="mine")
+    taken = Reply(200, {}, {"order": "N1", "book": "b"})
+
+    def answered(operation: Operation[Any], reply: Reply) -> tuple[Request, Any]:
+        request = next(operation)
+        assert isinstance(request, Request)
+        assert (request.effect, request.lane) in {("write", "orders"), ("read", "books")}
+        with pytest.raises(StopIteration) as done:
+            operation.send(spec.check(request, reply))
+        return request, done.value.value
+
+    request, accepted = answered(trading.place(order, share, session, ctx), taken)
+    assert request.form is not None
+    assert (request.form["tag"], request.form["price"]) == ("AAAAAAAAAAmine", "625.5")
+    assert accepted == Accepted(order_id="N1", native={"book": "b"})
+    placed = msgspec.structs.replace(order, order_id="N1", native=accepted.native)
+    change = Change(quantity=5, price_type=placed.price_type, price=placed.price)
+    for operation in (trading.modify(placed, change, share, session, ctx), trading.cancel(placed, session, ctx)):
+        assert answered(operation, taken)[1].native == {"book": "b"}
+
+    for status, body, error in (
+        (400, {"error": "BAD_INPUT", "text": "no such price"}, Refused),
+        (400, {"error": "OTHER", "text": "Insufficient funds"}, Refused),
+        (400, {"error": "BAD_INPUT", "text": "order timed out"}, Unknown),
+        (400, {"error": "OTHER", "text": ""}, Unknown),
+        (500, {"error": "BAD_INPUT"}, Unknown),
+        (200, {}, Unknown),
+        (200, None, Unknown),
+    ):
+        with pytest.raises(error):
+            spec.check(request, Reply(status, {}, body))
+
+    row = {"order": "N1", "symbol": "SBIN", "side": "BUY", "quantity": 10, "filled": 4, "average": 625.0, "time": 1}
+    row |= {"status": "OPEN", "product": "MIS", "type": "LIMIT", "price": 625.5, "tag": "AAAAAAAAAAmine"}
+    (told,) = answered(trading.orders(session, ctx), Reply(200, {}, [row]))[1]
+    assert (told.status, told.filled_quantity, told.tag[:10]) == ("open", 4, order.our_tag)
+    assert trading.postback.read(json.dumps(row).encode(), {}) == told
+    assert answered(trading.funds(session, ctx), Reply(200, {}, {"cash": 5.0}))[1].available_cash == 5
 
 
 def test_the_files_named_for_a_broker_are_those_of_the_model_to_follow() -> None:
