@@ -23,23 +23,15 @@ def show(user: User = None) -> None:
     for name in _FIGURES:
         figures.add_row(name.replace("_", " "), f"{told[name]:,.2f}")
     out.print(figures)
-    if told["positions"]:
-        positions = table("symbol", "product", "quantity", "average", "ltp", "realised", "unrealised", "margin")
-        for row in told["positions"]:
-            numbers = (row[name] for name in ("average_price", "ltp", "realised", "unrealised", "margin"))
-            positions.add_row(
-                f"{row['exchange']}:{row['symbol']}",
-                row["product"],
-                str(row["quantity"]),
-                *(f"{number:,.2f}" for number in numbers),
-            )
-        out.print(positions)
+    _show("positions", told["positions"], ("realised", "unrealised", "margin"))
+    _show("holdings", told["holdings"], ("value", "pnl"))
     chosen = table("setting", "value")
     for name, value in told["config"].items():
         chosen.add_row(name, str(value))
     out.print(chosen)
     if told["reset_count"]:
-        note(f"Begun anew {told['reset_count']} times, last on {moment(told['last_reset'])}.")
+        times = "once, on" if told["reset_count"] == 1 else f"{told['reset_count']} times, last on"
+        note(f"Begun anew {times} {moment(told['last_reset'])}.")
 
 
 @app.command("set", epilog="Example: sangam paper set charges=true starting_capital=1000000")
@@ -64,6 +56,21 @@ def reset(
     with running(settings()) as call:
         told = call("paper/reset", {"user": user})
     note(f"{told['user']} begins anew with {told['cash']:,.2f} rupees of paper.")
+
+
+def _show(title: str, rows: list[dict[str, Any]], figures: tuple[str, ...]) -> None:
+    """What is held; nothing where there is none."""
+    if not rows:
+        return
+    shown = table(title, "product", "quantity", "average", "ltp", *figures)
+    for row in rows:
+        shown.add_row(
+            f"{row['exchange']}:{row['symbol']}",
+            row.get("product", "CNC"),
+            str(row["quantity"]),
+            *(f"{row[name]:,.2f}" for name in ("average_price", "ltp", *figures)),
+        )
+    out.print(shown)
 
 
 def _pair(text: str) -> tuple[str, Any]:
