@@ -26,6 +26,7 @@ LIVE_RATE = 7.0
 """Orders a second that a broker of ten, with a reserve of two, takes without waiting."""
 LIVE_SECONDS = 9.0
 LATER = 0.5
+"""Seconds until a load begins beside another: by then there are prices."""
 ACTIONS = {
     "rest": {"place": "placeorder", "book": "orderbook"},
     "ws": {"place": "place_order", "book": "get_orderbook"},
@@ -144,12 +145,19 @@ def paper() -> Iterator[tuple[str, Told, Figures]]:
 
 @dataclass(frozen=True)
 class Way:
-    """Microseconds from a program's bytes to the broker's, and to the program's answer."""
+    """Microseconds from a program's bytes to the broker's, and to the program's answer; `ping` is a request that does
+    nothing, there and back at the same rate."""
 
     wire: str
     beside: str
     there: list[int]
     told: Told
+    ping: Told
+
+    @property
+    def added(self) -> float:
+        """Milliseconds of the order's own: without the way of any request through the network and the door."""
+        return audit.percentile(self.there, 0.5) - self.ping.share(0.5) / 2
 
 
 def live() -> Iterator[Way]:
@@ -160,11 +168,12 @@ def live() -> Iterator[Way]:
                 floor = Traders(one)
                 child = stack.enter_context(floor.traders(wire, 4, "live"))
                 order = floor.order(wire, LIMIT, quantity="n") | {"rate": LIVE_RATE}
+                ping, _ = floor.beside(load, child, {"name": "ping", "fields": {}, "rate": LIVE_RATE})
                 told, _ = floor.beside(replace(load, seconds=LIVE_SECONDS), child, order)
                 assert one.desk is not None
                 arrivals = dict(one.desk.ask({"do": "arrivals"})["arrivals"])
             there = [stamp.elapsed_us(at, told.left[number]) for number, at in arrivals.items()]
-            yield Way(WORDS[wire], load.name, there, told)
+            yield Way(WORDS[wire], load.name, there, told, ping)
 
 
 @dataclass(frozen=True)

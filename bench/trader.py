@@ -126,7 +126,7 @@ class Trader:
                 if answer is None:
                     continue
                 took.append(round((time.monotonic() - since.pop(key.data)) * 1e6))
-                if b'"status":"success"' not in answer[:1000]:
+                if b'"status":"error"' in answer[:1000]:
                     failed.append(answer[-500:].decode(errors="replace"))
                 self.idle.append(key.data)
         lasted = time.monotonic() - began
