@@ -97,6 +97,15 @@ async def test_sockets_without_the_feature_hear_updates_each_state_once() -> Non
     assert [row["orderid"] for row in await stage.heard(client)] == ["3"]
 
 
+async def test_sockets_that_know_no_numbers_are_told_none() -> None:
+    """The official client's ack has these fields and no other."""
+    stage = Stage()
+    client = stage.client(features=False)
+    client.say(action="subscribe_orders", request_id=5)
+    ack = {"type": "subscribe_orders", "status": "success", "message": "Subscribed to order updates", "request_id": 5}
+    assert await stage.heard(client) == [ack]
+
+
 async def test_every_event_is_told_though_the_update_repeats() -> None:
     stage = Stage()
     client = stage.client()

@@ -95,7 +95,8 @@ class OrderListening:
                 self._outbox.held.clear()
                 missed, newest = await orders.since(identity, heard)
                 if not acknowledged:
-                    self._acknowledge(fields, newest)
+                    resumes = since is not None or self.kind == EVENTS
+                    self._acknowledge(fields, newest if resumes else None)
                     acknowledged = True
                 for at in range(0, len(missed), SLICE):
                     if at:
