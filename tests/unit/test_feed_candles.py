@@ -53,6 +53,10 @@ def test_a_bar_never_spans_two_days() -> None:
     first, second = date(2026, 8, 3), date(2026, 8, 4)
     minutes = [bar(at(first, 15, 29), 100), bar(at(second, 9, 15), 200)]
     assert [candle.timestamp for candle in resample(minutes, "4h", opens)] == [at(first, 13, 15), at(second, 9, 15)]
+    night = [bar(at(first, 23, 15), 100), bar(at(second, 0, 15), 200), bar(at(second, 1, 15), 300)]
+    joined = resample(night, "2h", opens)
+    assert [candle.timestamp for candle in joined] == [at(first, 23, 15), at(second, 0, 0), at(second, 1, 15)]
+    assert resample(joined, "2h", opens) == joined
 
 
 @pytest.mark.parametrize(

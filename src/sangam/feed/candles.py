@@ -54,7 +54,7 @@ def resample(candles: Iterable[Candle], interval: str, opens: Callable[[date], t
     """Ascending candles joined to a coarser interval.
 
     Weeks begin on Monday. Intraday bars are counted from the day's opening, as the exchanges' own are: `opens` tells it
-    (IST) for a date."""
+    (IST) for a date. A simulated market trades before it too; no bar begins on the day before."""
     begin = _PERIODS.get(interval)
     start = _by_period(begin) if begin else _by_clock(_MINUTES[interval] * 60, opens)
     joined: list[Candle] = []
@@ -81,7 +81,11 @@ def _by_clock(width: int, opens: Callable[[date], time]) -> Callable[[int], int]
         at = opens(_date(day))
         return _DAY * day - _IST + 3600 * at.hour + 60 * at.minute + at.second
 
-    return lambda second: second - (second - opening((second + _IST) // _DAY)) % width
+    def start(second: int) -> int:
+        day = (second + _IST) // _DAY
+        return max(_DAY * day - _IST, second - (second - opening(day)) % width)
+
+    return start
 
 
 def _date(day: int) -> date:
