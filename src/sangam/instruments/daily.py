@@ -2,12 +2,15 @@
 
 Hours are ``HH:MM`` IST, moments epoch milliseconds."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import cache
 
 from sangam.model.clock import IST, ist_from_ms
 
 ROLL = "06:00"
 """The trading day begins: brokers' sessions have died, and tokens may mean other contracts than yesterday."""
+
+_DAY_MS = 86_400_000
 
 
 def day_began(now_ms: int) -> int:
@@ -29,9 +32,13 @@ def next_due(now_ms: int, ready: str) -> int:
 
 
 def _last(now_ms: int, hour: str) -> int:
-    now = ist_from_ms(now_ms)
-    moment = datetime.combine(now.date(), time.fromisoformat(hour), IST)
-    return _ms(moment if moment <= now else moment - timedelta(days=1))
+    """IST never shifts, so a remainder does; every row of a broker's order book asks."""
+    return now_ms - (now_ms - _first(hour)) % _DAY_MS
+
+
+@cache
+def _first(hour: str) -> int:
+    return _ms(datetime.combine(date(1970, 1, 2), time.fromisoformat(hour), IST))
 
 
 def _ms(moment: datetime) -> int:
