@@ -193,10 +193,10 @@ def books() -> Iterator[Books]:
             floor.beside(replace(QUIET, seconds=FILLING), child, floor.order("ws", LIMIT) | {"count": BOOK})
         for wire in ("rest", "ws"):
             with floor.traders(wire, 1) as child, lags(one.server.metrics) as late:
-                told = floor.run(child, {"name": ACTIONS[wire]["book"], "fields": {}, "count": 20, "rate": 10.0})
+                told = floor.run(child, {"name": ACTIONS[wire]["book"], "fields": {}, "count": 12, "rate": 2.0})
             yield Books(f"paper, {WORDS[wire]}", told.took, percentile_99(late))
         with floor.traders("ws", 1) as child, lags(one.server.metrics) as late:
-            ask = {"name": ACTIONS["ws"]["book"], "fields": {}, "rate": 5.0}
+            ask = {"name": ACTIONS["ws"]["book"], "fields": {}, "rate": 2.0}
             told, streamed = floor.beside(STREAMED, child, ask)
         yield Books(f"paper, WebSocket, {STREAMED.name}", told.took, percentile_99(late), streamed)
         assert one.desk is not None
