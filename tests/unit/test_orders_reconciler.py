@@ -236,6 +236,27 @@ async def test_what_never_reached_the_broker_is_said_to_be_rejected_only_after_t
         assert "never reached toy" in gone.reason
 
 
+@pytest.mark.parametrize("silence", ["no answer", "a late answer", "no answer to a question for one"])
+async def test_a_broker_that_wakes_up_may_still_take_what_lies_in_its_queue(silence: str) -> None:
+    trading = a_trading(find=lambda *_: None) if silence.endswith("one") else None
+    async with bench(UNKNOWN, trading=trading) as house:
+        house.clock.advance(60)
+        if silence == "a late answer":
+            house.live.pause = asyncio.Event()
+            house.reconciler.check(ACCOUNT)
+            await house.reads(1)
+            house.clock.advance(6)
+            house.live.pause.set()
+        else:
+            house.live.errors = [Unknown("No answer came in time."), Unknown("No answer came in time.")]
+            house.reconciler.check(ACCOUNT)
+        count = len(house.live.reads) + 4
+        await wait_for(lambda: len(house.live.reads) >= count, what="looks that prove nothing")
+        assert house.now(UNKNOWN).state is OrderState.UNKNOWN
+        house.clock.advance(10.1 + JOINABLE)
+        assert (await house.becomes(UNKNOWN, OrderState.REJECTED)).code == NEVER_REACHED
+
+
 async def test_a_late_row_overrides_the_conclusion() -> None:
     order = an_order()
     async with bench(order) as house:

@@ -5,12 +5,14 @@ Everything passes the executor, so its rate limits are shared; reads of one acco
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from math import inf
+from typing import TypeVar
 
 from sangam.brokers.contract import Tag, Trading
 from sangam.instruments.daily import day_began
 from sangam.model.clock import Clock
-from sangam.model.errors import SangamError, SessionExpired
+from sangam.model.errors import RateLimited, SangamError, SessionExpired
 from sangam.model.order import Order, OrderState, TradingMode
 from sangam.transport.sharing import JOINABLE
 
@@ -24,6 +26,8 @@ from .states import NEVER_REACHED
 from .updates import Updates
 
 log = logging.getLogger("sangam.orders")
+
+T = TypeVar("T")
 
 _SLICE = 25
 """Rows merged between two turns of the loop."""
@@ -59,6 +63,7 @@ class Reconciler:
         self._fills = FillCheck()
         self._lacking: dict[tuple[str, TradingMode], str] = {}
         self._doubted: dict[str, float] = {}  # by a clock that nobody can set
+        self._woke: dict[str, float] = {}  # the same; infinite while the broker does not answer
         self.refused: set[str] = set()
         """Accounts whose session the broker no longer takes: no use in asking before the next login."""
         self._seeker = Seeker(self.seekable, self._look, clock, self._pace)
@@ -215,7 +220,7 @@ class Reconciler:
         """One whole order book: every row is merged, and what it lacks is judged. Raises what the executor raises."""
         now, began = self._clock.now_ms(), self._clock.monotonic() - JOINABLE
         moments = Moments(day_began(now), round(now - JOINABLE * 1000), round(self._pace.settle * 1000))
-        rows = await self._executors[mode].orders(account)
+        rows = await self._asked(account, mode, self._executors[mode].orders(account))
         for at, row in enumerate(rows):
             if at % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
@@ -231,6 +236,8 @@ class Reconciler:
         await asyncio.sleep(0)
         self._doubted = {order.id: self._doubted[order.id] for order in self._still_doubted()}
         early = {id for id, at in self._doubted.items() if at + self._pace.settle > began}
+        if mode is TradingMode.LIVE and self._woke.get(account, -inf) + self._pace.settle > began:
+            early |= {order.id for order in known if order.state is OrderState.UNKNOWN}
         open_orders = [order for order in known if not order.state.is_final and order.id not in early]
         for order, verdict in list(evidence.absent(open_orders, rows, moments, tagged=self._tagged(account, mode))):
             log.warning("%s: %s %s", account, order.id, verdict.value)
@@ -280,11 +287,28 @@ class Reconciler:
         trading = self._trading(order.account)
         if order.mode is TradingMode.LIVE and (trading is None or trading.find is None):
             return False
-        row = await self._executors[order.mode].find(order.account, order)
+        row = await self._asked(order.account, order.mode, self._executors[order.mode].find(order.account, order))
         if row is not None:
             self._updates.heard(order.account, order.mode, row)
             return True
         return self._clock.now_ms() < evidence.attempted(order) + self._pace.settle * 1000
+
+    async def _asked(self, account: str, mode: TradingMode, answer: Awaitable[T]) -> T:
+        """A broker that did not answer, or late, may have orders in its queue that it takes only now: what its book
+        lacks proves nothing before it has been awake for the settling time."""
+        began = self._clock.monotonic()
+        try:
+            told = await answer
+        except (SessionExpired, RateLimited):
+            raise
+        except SangamError:
+            if mode is TradingMode.LIVE:
+                self._woke[account] = inf
+            raise
+        now = self._clock.monotonic()
+        if mode is TradingMode.LIVE and (self._woke.get(account) == inf or now - began > self._pace.settle / 2):
+            self._woke[account] = now
+        return told
 
     def _tag(self, order: Order) -> Tag:
         trading = self._trading(order.account)
