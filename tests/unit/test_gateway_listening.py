@@ -18,7 +18,7 @@ from sangam.model.errors import StoreError
 from sangam.model.order import OrderNews
 from sangam.orders import actions
 from sangam.orders.actions import DeskActions
-from sangam.orders.told import Told
+from sangam.orders.telling import Told
 
 
 class Stage:

@@ -23,7 +23,7 @@ from sangam.model.instrument import Instrument
 from sangam.model.order import OrderNews, OrderState, TradingMode
 from sangam.orders.actions import SCOPES, DeskActions
 from sangam.orders.failure import ActionFailed
-from sangam.orders.told import Told
+from sangam.orders.telling import Told
 from sangam.prices.last import Last
 
 SBIN: dict[str, Any] = {"symbol": "SBIN", "exchange": "NSE"}

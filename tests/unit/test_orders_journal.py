@@ -421,6 +421,20 @@ async def test_paper_and_foreign_orders_fill_no_rate_log(room: Room) -> None:
     assert journal.placed_at(ACCOUNT, 0) == [room.clock.now_ms()]
 
 
+async def test_a_database_that_takes_nothing_is_not_asked_on_the_loop(room: Room) -> None:
+    order = await room.save(await room.place(1), EventKind.FILLED, state=OrderState.COMPLETE, order_id="7")
+    room.clock.advance(2 * 86_400)
+    assert room.journal.of(ACCOUNT) == []
+    assert room.journal.by_client(ACCOUNT, "client-1") == order, "from the database"
+    await room.fill_up()
+    room.journal.save(order, EventKind.NOTED)
+    await wait_for(lambda: room.writer.trouble, what="trouble")
+    room.journal._standing.drop(order)
+    with pytest.raises(StoreError, match="full"):
+        room.journal.by_client(ACCOUNT, "client-1")
+    room.space(True)
+
+
 async def test_a_send_that_fails_after_the_days_change_takes_no_other_time(room: Room) -> None:
     await room.journal.add([order := room.order(1)])
     await room.fill_up()

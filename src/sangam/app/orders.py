@@ -30,7 +30,7 @@ from sangam.orders.poller import Poller
 from sangam.orders.ports import Caller, Executor
 from sangam.orders.reconciler import Reconciler
 from sangam.orders.router import Router
-from sangam.orders.told import Told
+from sangam.orders.telling import Told
 from sangam.orders.updates import Updates
 from sangam.paper import units
 from sangam.paper.executor import PaperExecutor
@@ -86,7 +86,7 @@ class OrderRoom:
         journal = self.journal = Journal(self._database, self._writer, clock, order_news)
         told = Told(journal.newest, tell)
         updates = self.updates = Updates(journal, self._named, self._owner, told, clock)
-        prices = PaperPrices(feed, market, accounts)
+        prices = PaperPrices(feed, market, accounts, self._simulated)
         self.paper = PaperExecutor(
             self._database,
             self._writer,

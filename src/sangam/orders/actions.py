@@ -19,7 +19,7 @@ from . import rows
 from .asked import MAX_CLIENT_ORDER_ID, Asked, change, ticket, trigger_legs
 from .failure import ActionFailed, puzzled, told
 from .ports import Caller, Desk
-from .told import Told
+from .telling import Told
 
 log = logging.getLogger("sangam.orders")
 

@@ -9,7 +9,7 @@ import msgspec
 
 from sangam.model.errors import StoreError
 from sangam.model.order import TradingMode
-from sangam.store.journal_rows import Known, Rows, Statements, decoded, readable
+from sangam.store.journal_rows import Known, Rows, Statements, decoded
 from sangam.store.writer import Statement, Writer
 
 from .standing import SendTimes
@@ -91,12 +91,8 @@ class Acts:
             self._set(act)
         return changed
 
-    def by_client(self, rows: Rows, account: str, client_order_id: str) -> Act | None:
-        act = self._acts.get(self._clients.get((account, client_order_id), ""))
-        if act is None and (account, client_order_id) in self._known:
-            row = rows.act_of_client(account, client_order_id)
-            act = readable(row, Act) if row is not None else None
-        return act
+    def by_client(self, account: str, client_order_id: str) -> Act | None:
+        return self._acts.get(self._clients.get((account, client_order_id), ""))
 
     def changes(self, order: str) -> int:
         """Modifications of an order that were, or may have been, taken."""

@@ -15,6 +15,7 @@ from sqlalchemy import RowMapping
 
 from sangam.instruments.daily import day_began
 from sangam.model.clock import Clock
+from sangam.model.errors import StoreError
 from sangam.model.order import Order, OrderNews, OrderState, TradingMode
 from sangam.store.database import Database
 from sangam.store.journal_rows import Known, Rows, Statements, decoded, readable
@@ -141,6 +142,7 @@ class Journal:
         """Also one of days ago, which is read from the database; only that raises StoreError."""
         order = self._standing.by_client(account, client_order_id)
         if order is None and (account, client_order_id) in self._known:
+            self._check_there()
             row = self._rows.order_of_client(account, client_order_id)
             order = readable(row, Order) if row is not None else None
         return order
@@ -310,7 +312,17 @@ class Journal:
 
     def act_by_client(self, account: str, client_order_id: str) -> Act | None:
         """The newest; one of days ago is read from the database, and only that raises StoreError."""
-        return self._acts.by_client(self._rows, account, client_order_id)
+        act = self._acts.by_client(account, client_order_id)
+        if act is None and (account, client_order_id) in self._known:
+            self._check_there()
+            row = self._rows.act_of_client(account, client_order_id)
+            act = readable(row, Act) if row is not None else None
+        return act
+
+    def _check_there(self) -> None:
+        """A database that takes nothing is not asked either: the loop would wait for it."""
+        if trouble := self._writer.trouble:
+            raise StoreError(trouble)
 
     # --- events -------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""News go out once they are durable, in the order in which they happened."""
+"""News go out once they are durable, in the order in which they happened; and how far they have gone."""
 
 import asyncio
 import logging
@@ -60,3 +60,17 @@ class Telling:
                 self._tell(news)
             except Exception:
                 log.exception("%s: news number %d were not told", news.account, news.seq)
+
+
+class Told:
+    """Passes news on to the doors. `newest` is the number up to which everything was told: begun with the journal's
+    newest, before anything new can happen. An event is journalled a moment before it is told, and a replay that told
+    more would tell it twice."""
+
+    def __init__(self, newest: int, tell: Callable[[OrderNews], object]) -> None:
+        self.newest = newest
+        self._tell = tell
+
+    def __call__(self, news: OrderNews) -> None:
+        self.newest = max(self.newest, news.seq)
+        self._tell(news)
