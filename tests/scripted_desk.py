@@ -24,6 +24,7 @@ class ScriptedDesk:
         self.master = master
         self.now_ms = now_ms
         self.mode = TradingMode.LIVE
+        self.analyzer = self.pinned = False
         self.asked: list[tuple[Any, ...]] = []
         self.faults: dict[str, Exception] = {}
         self.book: list[Order] = []
@@ -182,7 +183,9 @@ class ScriptedDesk:
 
     async def switch(self, identity: Identity, on: bool) -> None:
         self._ask("switch", identity.user, on)
-        self.mode = TradingMode.PAPER if on else TradingMode.LIVE
+        self.analyzer = on
+        if not self.pinned:
+            self.mode = TradingMode.PAPER if on else TradingMode.LIVE
 
     def paper(self, caller: Caller) -> Mapping[str, Any]:
         return {"total_realized_pnl": 5.5, "last_reset": 1_785_522_600_000, "reset_count": 1}

@@ -19,7 +19,6 @@ from sangam.model.enums import Mode, Scope
 from sangam.model.holidays import shipped
 from sangam.model.instrument import Instrument
 from sangam.model.market import Fields, Patch
-from sangam.model.order import TradingMode
 from sangam.prices.last import Last
 
 FULL: Fields = {"open": 1.0, "high": 2.0, "low": 0.5, "close": 0.9, "ltp": 1.5, "ask_price": 1.6, "bid_price": 1.4}
@@ -63,7 +62,7 @@ class Served:
                 order_rate_limit=3,
                 smart_order_rate_limit=2,
                 desk=self.desk,
-                analyzer=lambda identity: self.desk.mode is TradingMode.PAPER,
+                analyzer=lambda identity: self.desk.analyzer,
                 set_analyzer=self.desk.switch,
                 paper=self.desk.paper,
                 resolve=self.desk.resolve,

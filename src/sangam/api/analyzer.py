@@ -33,17 +33,26 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk) -> APIRouter:
         identity = gate.identity(wanted.apikey, Scope.ORDERS_WRITE, request)
         await deps.set_analyzer(identity, wanted.mode)
         data = await standing(deps.authenticate(wanted.apikey))
-        return success(data={**data, "message": f"Analyzer mode switched to {data['mode']}"})
+        message = f"Analyzer mode switched to {_word(wanted.mode)}"
+        if data["analyze_mode"] is not wanted.mode:
+            message += (
+                f"; the orders of this key go to {'paper' if data['analyze_mode'] else 'the broker'} all the same"
+            )
+        return success(data={**data, "message": message})
 
     async def standing(identity: Identity) -> dict[str, Any]:
-        """The switch, and where this key's orders go: a pinned key, or a broker that is simulated, does not follow."""
-        on = deps.analyzer(identity)
-        mode = TradingMode.PAPER if on else TradingMode.LIVE
-        count, goes = 0, mode
+        """Where this key's orders go, which is what programs ask for, and the switch, which a pinned key and a broker
+        without live orders do not follow."""
+        on_paper, count = identity.on_paper, 0
         with suppress(SangamError):  # without an account there are no orders, yet the switch stands
             caller = desk.caller(identity, None)
-            goes = caller.mode
-            count = len(await desk.orders(caller)) if on else 0
-        return {"mode": mode.word, "analyze_mode": on, "total_logs": count, "orders": goes.word}
+            on_paper = caller.mode is TradingMode.PAPER
+            count = len(await desk.orders(caller)) if on_paper else 0
+        switch = deps.analyzer(identity)
+        return {"mode": _word(on_paper), "analyze_mode": on_paper, "total_logs": count, "switch": switch}
 
     return router
+
+
+def _word(on_paper: bool) -> str:
+    return (TradingMode.PAPER if on_paper else TradingMode.LIVE).word
