@@ -50,3 +50,18 @@ def test_a_defect_of_the_paper_book_is_told_once_and_reaches_nobody(caplog: pyte
     assert caplog.text.count("a price of NSE:SBIN was not taken") == 1
     end()
     assert feed.looks[-1] is None
+
+
+def test_real_and_simulated_accounts_have_no_prices_for_each_other() -> None:
+    told = {"u-demo": Last(), "u-toy": Last(), "u-other": None}
+    infos = [SimpleNamespace(id=id, user="u") for id in told]
+    accounts: Any = type("Accounts", (dict,), {"list": lambda self, user: infos})(
+        {info.id: SimpleNamespace(info=info) for info in infos}
+    )
+    feed = SimpleNamespace(current=lambda account, *rest: told[account])
+    prices = PaperPrices(feed, None, accounts, lambda account: account == "u-demo")  # type: ignore[arg-type]
+    share = toy_instrument("SBIN")
+    assert prices.quote("u-other", share) is told["u-toy"]
+    told["u-toy"] = None
+    assert prices.quote("u-other", share) is None
+    assert prices.quote("u-demo", share) is told["u-demo"]

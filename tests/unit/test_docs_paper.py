@@ -51,7 +51,7 @@ def test_every_setting_stands_there_with_its_default_and_its_values() -> None:
 def test_the_rates_of_the_charges_are_those_that_are_taken() -> None:
     told = {(Exchange(row[0]), row[1]): tuple(row[2:]) for row in table("Charges")}
     assert told == {key: tuple(rates) for key, rates in TABLE.items()}
-    assert (10, Decimal("0.18")) == (SEBI * 10_000_000, GST)
+    assert {"SEBI": Decimal(10), "GST": Decimal(18)} == {"SEBI": SEBI * 10_000_000, "GST": GST * 100}
 
 
 def test_the_hours_are_those_of_the_clock() -> None:

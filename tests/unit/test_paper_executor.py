@@ -30,6 +30,7 @@ BUY, SELL = Action.BUY, Action.SELL
 MARKET, LIMIT, SL_M = PriceType.MARKET, PriceType.LIMIT, PriceType.SL_M
 CNC, MIS, NRML = Product.CNC, Product.MIS, Product.NRML
 OTHER = "asha-upstox"
+DEMO = "asha-demo"
 SPOT = SBIN.symbol, SBIN.exchange
 
 
@@ -60,7 +61,7 @@ class Rig:
             source=self.source,
             listener=lambda account, update: self.news.append((account, update)),
             calendar=Calendar(),
-            always_open=lambda account: self.round_the_clock,
+            always_open=lambda account: self.round_the_clock or account == DEMO,
             accounts=lambda user: self.accounts,
             multiplier=lambda of: self.multiplier(of),  # noqa: PLW0108 - tests replace it
         )
@@ -718,3 +719,28 @@ async def test_units_of_two_accounts_that_count_differently_are_not_mixed(rig: R
     rig.tell(CRUDE, 6010.0)
     (position,) = await rig.paper.positions(OTHER)
     assert (position.quantity, position.multiplier, position.pnl) == (100, 1.0, 1000.0)
+
+
+async def test_simulated_and_real_prices_are_not_mixed(rig: Rig) -> None:
+    rig.tell(SBIN, 800.0)
+    rig.tell(INFY, 1500.0)
+    await rig.place(account=DEMO)
+    with pytest.raises(Refused, match="SBIN is open at prices of another market"):
+        await rig.place(action=SELL)
+    with pytest.raises(Refused, match="another market"):
+        await rig.paper.place_gtt(ACCOUNT, SBIN, [leg(900, 900)], 800.0, rig.sending)
+    await rig.place(INFY)
+    await rig.place(account=DEMO, action=SELL)
+    await rig.place()
+    assert [one.quantity for one in await rig.paper.positions(ACCOUNT)] == [10, 10]
+
+
+async def test_gtts_that_ended_are_forgotten_after_a_month(rig: Rig) -> None:
+    waiting, ended = [await rig.paper.place_gtt(ACCOUNT, SBIN, [leg(900, 900)], 800.0, rig.sending) for _ in range(2)]
+    await rig.paper.cancel_gtt(ACCOUNT, ended, rig.sending)
+    rig.clock.set(at(10, day=20, month=12))
+    assert {one.trigger_id for one in await rig.paper.gtts(ACCOUNT)} == {waiting, ended}
+    rig.clock.set(at(10, day=26, month=12))
+    assert [one.trigger_id for one in await rig.paper.gtts(ACCOUNT)] == [waiting]
+    await rig.restart()
+    assert [one.trigger_id for one in await rig.paper.gtts(ACCOUNT)] == [waiting]

@@ -23,11 +23,19 @@ _LEVELS = (Level(Mode.DEPTH, 5), Level(Mode.QUOTE), Level(Mode.LTP))
 class PaperPrices:
     """Implements `paper.watching.PriceSource`; `on_price` hears each update of what is watched."""
 
-    def __init__(self, feed: Feed, market: Market, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        market: Market,
+        accounts: Accounts,
+        simulated: Callable[[str], bool] = lambda account: False,
+    ) -> None:
+        """Prices of accounts that are `simulated` are none for the others, and the other way round."""
         self.on_price: OnPrice = lambda account, symbol, exchange, last: None
         self._feed = feed
         self._market = market
         self._accounts = accounts
+        self._simulated = simulated
 
     def watch(self, account: str, instrument: Instrument) -> Callable[[], None]:
         via = self._via(account, instrument)
@@ -94,6 +102,7 @@ class PaperPrices:
 
     def _candidates(self, account: str) -> Iterator[str]:
         yield account
+        market = self._simulated(account)
         for info in self._accounts.list(self._accounts[account].info.user):
-            if info.id != account:
+            if info.id != account and self._simulated(info.id) == market:
                 yield info.id

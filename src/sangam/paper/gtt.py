@@ -10,6 +10,7 @@ from sangam.model.errors import Refused
 from sangam.model.instrument import Instrument
 
 from .admission import INVALID_ORDER, refuse_terms
+from .judgement import refuse_other_market
 from .quote import Quote
 from .state import PaperGtt, PaperOrder
 
@@ -25,6 +26,7 @@ def place(
     book: "PaperBook", account: str, instrument: Instrument, legs: Sequence[GttLeg], last_price: float, now_ms: int
 ) -> PaperGtt:
     """Arm one leg, or two (the lower trigger first). Raises Refused."""
+    refuse_other_market(book, account, instrument)
     rising = _judge(account, instrument, legs, last_price, now_ms)
     gtt = PaperGtt(
         id=f"GTT-{ist_from_ms(now_ms):%y%m%d}-{book.number():08x}",

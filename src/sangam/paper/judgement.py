@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sangam.model.clock import ist_from_ms
 from sangam.model.enums import PriceType, Product
 from sangam.model.errors import Refused
+from sangam.model.instrument import Instrument
 
 from . import admission, margin
 from .quote import Quote
@@ -24,6 +25,7 @@ def judge(
 ) -> tuple[int, Decimal]:
     """The units that an order opens, and what is blocked for each. Raises Refused."""
     admission.refuse_terms(order, ist_from_ms(now_ms).date())
+    refuse_other_market(book, order.account, order.instrument)
     _refuse_other_units(book, order)
     _refuse_unpriced(order, quote)
     _refuse_intraday(book, order, now_ms)
@@ -61,6 +63,25 @@ def _refuse_unpriced(order: PaperOrder, quote: Quote | None) -> None:
             f"There is no current price of {order.instrument.symbol} on {order.instrument.exchange}, so a MARKET "
             "order cannot be filled. Try again when its market is open, or use LIMIT.",
             admission.MARKET_CLOSED,
+        )
+
+
+def refuse_other_market(book: "PaperBook", account: str, instrument: Instrument) -> None:
+    """Prices of a simulated market fill nothing of the real one, and the other way round: what is open in an instrument
+    is open in one of them."""
+    at, simulated = (instrument.symbol, instrument.exchange), book.always_open(account)
+    positions = (book.ledger.positions.get((*at, product)) for product in Product)
+    accounts = [one.account for one in positions if one and one.quantity]
+    accounts += [one.account for one in book.open.get(at, {}).values()]
+    accounts += [one.account for one in book.armed.get(at, {}).values()]
+    if at in book.ledger.holdings:
+        accounts.append(book.ledger.holdings[at].account)
+    other = next((one for one in accounts if book.always_open(one) != simulated), None)
+    if other is not None:
+        raise Refused(
+            f"{instrument.symbol} is open at prices of another market (account {other}: simulated or real). Close "
+            "it there first.",
+            admission.INVALID_ORDER,
         )
 
 

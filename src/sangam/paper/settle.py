@@ -21,6 +21,8 @@ from .state import Balance, DayResult, PaperPosition
 SESSION_START = timedelta(hours=3)
 _FIRST_SESSION_MS = int((datetime(1970, 1, 2, tzinfo=IST) + SESSION_START).timestamp() * 1000)
 _DAY_MS = 86_400_000
+OLD_MS = 30 * _DAY_MS
+"""For how long a GTT that ended is kept."""
 AUTO_SQUARE_OFF = "AUTO_SQUARE_OFF"
 EXPIRY_SETTLEMENT = "EXPIRY_SETTLEMENT"
 
@@ -85,6 +87,9 @@ def _new_session(book: PaperBook, session: str, now_ms: int) -> None:
     for waiting in list(book.open.values()):
         for order_id in list(waiting):
             book.cancel(order_id, now_ms, "Day order: its session is over")
+    for one in [one for one in book.gtts.values() if one.status != gtt.ACTIVE and one.updated_at < now_ms - OLD_MS]:
+        del book.gtts[one.id]
+        book.dirty["gtt", one.id] = None
     book.orders.clear()
     book.trades.clear()
     balance.session, balance.realised_today, balance.charges_today = session, ZERO, ZERO
