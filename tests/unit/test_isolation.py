@@ -274,7 +274,12 @@ async def test_a_user_chooses_among_own_accounts_with_the_scope_for_it(two: Two,
 
 
 @pytest.mark.parametrize(
-    "verb", ["account/list", "user/list", "key/list", "account/remove", "key/create", "user/passwd"]
+    "verb",
+    [
+        *("account/list", "user/list", "key/list", "account/remove", "key/create", "user/passwd", "user/analyzer"),
+        *("risk/show", "risk/set", "risk/kill", "orders/list", "orders/show", "orders/resolve", "orders/export"),
+        *("paper/show", "paper/configure", "paper/reset"),
+    ],
 )
 async def test_administration_needs_an_admin(two: Two, verb: str) -> None:
     key = two.key_of("ravi", Scope.DATA, Scope.ORDERS_READ, Scope.ORDERS_WRITE)

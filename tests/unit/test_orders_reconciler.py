@@ -280,7 +280,7 @@ async def test_without_a_tag_it_stays_in_doubt_and_the_text_says_what_to_do() ->
         (doubt,) = house.reconciler.in_doubt(ACCOUNT)
         text = house.reconciler.doubt_text(doubt)
         assert "BUY 10 NSE:SBIN" in text
-        assert "No reply came in time." in text
+        assert "No reply came in time. Nothing in toy's books" in text
         assert f"settle it with sangam orders resolve {order.id}" in text
         house.updates.resolve(doubt, "complete", "u", "seen in the app")
         assert house.reconciler.in_doubt(ACCOUNT) == []

@@ -133,7 +133,8 @@ class Reconciler:
             else f"Nothing in {order.broker}'s books can tell it from others: look there yourself and settle it with "
             f"sangam orders resolve {order.id}"
         )
-        return f"Order {order.id} ({terms}) is in doubt; do not repeat it. {order.reason} {hope}"
+        why = f"{order.reason.rstrip('.')}. " if order.reason else ""
+        return f"Order {order.id} ({terms}) is in doubt; do not repeat it. {why}{hope}"
 
     def seekable(self, account: str) -> list[Order]:
         """Orders in doubt, and those whose answer is late, that the books of today can tell something of."""

@@ -96,7 +96,8 @@ async def exchange(
             return Answer(response.status_code, response.headers, bytes(content))
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         parts = urlsplit(wire.url)
-        text = str(error) or type(error).__name__
+        late = isinstance(error, TimeoutError | httpx.TimeoutException)
+        text = str(error) or ("timed out" if late else type(error).__name__)
         if isinstance(error, _NEVER_LEFT) or not journey.sent:
             raise Unreachable(f"{title} cannot be reached at {parts.netloc}: {text}. Nothing was sent.") from error
         kind = Lost if isinstance(error, _BROKE) and not journey.answered else Unknown
