@@ -10,7 +10,7 @@ CHECKED := src tests bench examples
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help serve test lint format bench peers lock clean
+.PHONY: help serve test lint format bench peers soak-orders lock clean
 
 help:
 	@echo "make serve    the server, on an empty home with a simulated market"
@@ -18,6 +18,7 @@ help:
 	@echo "make lint     ruff, mypy, import-linter"
 	@echo "make format   let ruff rewrite the code"
 	@echo "make bench    measure; writes docs/performance.md"
+	@echo "make soak-orders SEEDS=200  orders in bad weather for as many seeds (FROM=1000: other ones)"
 	@echo "make peers    the official clients' own environments (make test does it too)"
 	@echo "make lock     pin the newest allowed dependencies (needs uv)"
 	@echo "make clean    remove the environments and caches"
@@ -43,6 +44,11 @@ bench: $(VENV)/.dev
 
 peers: $(VENV)/.dev
 	@$(BIN)/python -m tests.peers.environments
+
+SEEDS ?= 200
+FROM ?= 1000
+soak-orders: $(VENV)/.dev
+	@SOAK_SEEDS=$(SEEDS) SOAK_FROM=$(FROM) $(BIN)/python -m pytest -q -n auto tests/faults/test_orders_storm.py
 
 # The dev lock holds the runtime lock's versions, so both kinds of environment run the same code.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"

@@ -1,6 +1,7 @@
 """A server process that trades for one user at simulated brokers, and the two books that must agree: the brokers'
 ledgers, and the journal as its file has it."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,9 @@ TAG = 10
 """Characters of a broker's tag that are ours; what follows is the caller's."""
 PLENTY = "100000"
 USER = "asha"
+_HTTP = httpx.Client(trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+"""For all threads: a client of its own for each request would be busy with certificates."""
+_OURS = os.pathsep.join((str(ROOT), str(ROOT / "src")))
 
 
 class OrderServer(ServerProcess):
@@ -33,7 +37,7 @@ class OrderServer(ServerProcess):
 
     def __init__(self, home: Path, **settings: str) -> None:
         rates = dict.fromkeys(("API_RATE_LIMIT", "ORDER_RATE_LIMIT", "WS_MAX_MESSAGES_PER_SECOND"), PLENTY)
-        ours: dict[str, Any] = {"VALID_BROKERS": "zerodha", "PYTHONPATH": str(ROOT), **rates, **settings}
+        ours: dict[str, Any] = {"VALID_BROKERS": "zerodha", "PYTHONPATH": _OURS, **rates, **settings}
         super().__init__(home, **ours)
 
     def wait_for_death(self) -> int:
@@ -83,7 +87,7 @@ class OrderRig:
 
         def ready(account: str) -> bool:
             one = self.post("symbol", symbol="SBIN", exchange="NSE", account=account)
-            health = httpx.get(f"{self.server.api_url}/health", headers={"X-API-KEY": self.key}, trust_env=False)
+            health = _HTTP.get(f"{self.server.api_url}/health", headers={"X-API-KEY": self.key})
             rows = {row["account"]: row["state"] for row in health.json()["accounts"]}
             return one.status_code == 200 and rows.get(account) in ("live", "closed_market", "stale")
 
@@ -103,12 +107,10 @@ class OrderRig:
 
     def admin(self, verb: str, **arguments: Any) -> dict[str, Any]:
         key = (self.home / ADMIN_KEY_FILE).read_text().strip()
-        answer = httpx.post(
+        answer = _HTTP.post(
             f"{self.server.api_url}/api/v1/admin/{verb}",
             headers={"X-API-KEY": key},
             json={name: value for name, value in arguments.items() if value is not None},
-            timeout=30,
-            trust_env=False,
         )
         assert answer.status_code == httpx.codes.OK, answer.text
         data: dict[str, Any] = answer.json()["data"]
@@ -116,7 +118,7 @@ class OrderRig:
 
     def post(self, path: str, key: str = "", **body: Any) -> httpx.Response:
         url = f"{self.server.api_url}/api/v1/{path}"
-        return httpx.post(url, json={"apikey": key or self.key, **body}, timeout=30, trust_env=False)
+        return _HTTP.post(url, json={"apikey": key or self.key, **body})
 
     def place(self, name: str = "", **terms: Any) -> httpx.Response:
         """A plain order under the caller's `name`, which is its tag as well."""

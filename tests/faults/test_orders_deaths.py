@@ -116,6 +116,7 @@ def test_promises_1_and_2_a_change_or_a_cancel(rig: OrderRig, step: str, method:
     (act,) = [act for act in rig.acts() if act["order"].endswith(rig.order(name).our_tag)]  # type: ignore[union-attr]
     assert act["state"] == ("denied" if step == "pending" else "unknown")
     done = step in ("written", "answered")
+    wait_for_sync(lambda: rig.ledger().orders[order_id].changes == 1 + done, 5, "what left to arrive")
     rig.agree()
     order = rig.order(name)
     assert order is not None
@@ -123,4 +124,4 @@ def test_promises_1_and_2_a_change_or_a_cancel(rig: OrderRig, step: str, method:
         assert (order.state, order.quantity) == (S.OPEN, 7 if done else 5)
     else:
         assert order.state is (S.CANCELLED if done else S.OPEN)
-    assert rig.ledger().orders[order_id].changes == 1 + done
+    assert rig.ledger().orders[order_id].changes == 1 + done, "it was repeated"

@@ -88,7 +88,7 @@ def test_promise_2_what_nobody_can_know_stays_unknown_until_its_user_settles_it(
         settled = rig.post("orders/resolve", outcome=outcome, **ours)
         assert settled.json()["data"]["state"] == outcome, settled.text
         assert rig.post("orders/resolve", outcome=outcome, **ours).status_code == 409, "once settled, it is settled"
-        assert rig.events()[-1]["status"] == outcome.upper()
+        _is_told(rig, order.id, outcome)
     assert states() == {S.OPEN, S.REJECTED}
     assert len(_audit(rig)) == len(names)
     assert all("seen in the broker's own pages" in body for body in _audit(rig))
@@ -114,3 +114,12 @@ def _audit(rig: OrderRig) -> list[str]:
     with closing(sqlite3.connect(f"{(rig.home / 'journal.db').as_uri()}?mode=ro", uri=True)) as file:
         rows: list[Any] = file.execute("SELECT body FROM order_events WHERE kind = 'ORDER_RESOLVED'").fetchall()
     return [row[0] for row in rows]
+
+
+def _is_told(rig: OrderRig, id: str, outcome: str) -> None:
+    """The event follows the reply, once it is durable."""
+
+    def newest() -> str:
+        return str([event["status"] for event in rig.events() if event["id"] == id][-1])
+
+    wait_for_sync(lambda: newest() == outcome.upper(), 5, f"the event of {id}")
