@@ -8,21 +8,19 @@ import logging
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
-
-from sangam.feed.port import AccountHealth, Dialect, FeedPort
+from sangam.feed.port import Dialect, FeedPort
 from sangam.feed.trace import Tell
 from sangam.model.clock import Clock
-from sangam.model.enums import AccountState, Scope
+from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, SangamError
 from sangam.model.identity import AccountInfo, Identity
 from sangam.orders.actions import SCOPES
 from sangam.orders.failure import ActionFailed, told
 from sangam.orders.ports import Actions
 
-from . import protocol
+from . import about, protocol
 from .errands import Errands
 from .hub import Hub
 from .lanes import Lane
@@ -40,7 +38,6 @@ _DONE = object()
 _AUTHENTICATES = b'"auth'
 _GLANCE = 64 << 10
 """Bytes of a message that is read although it came too fast, if it may be an order."""
-_CONNECTED = frozenset({AccountState.LIVE, AccountState.STALE, AccountState.CLOSED_MARKET})
 
 
 class Wire(Protocol):
@@ -265,16 +262,8 @@ class Session:
         if self._dialect is Dialect.FLAT:
             self._send(protocol.flat(fields, status="authenticated", message="Connected"))
             return
-        reply: dict[str, Any] = {
-            "status": "success",
-            "message": "Authentication successful",
-            "broker": identity.data_account.broker if identity.data_account else "",
-            "user_id": identity.user,
-            "supported_features": {"ltp": True, "quote": True, "depth": True},
-        }
-        if "features" in fields:
-            reply["features"] = sorted(self._features)
-        self._send(protocol.message("auth", fields, **reply))
+        served = self._features if "features" in fields else None
+        self._send(protocol.message("auth", fields, **about.welcome(identity, served)))
         if "feed_state" in self._features:
             for account in identity.accounts:
                 self._send(protocol.feed_state(self._services.feed.health(account.id)))
@@ -372,50 +361,21 @@ class Session:
     # What it may know
 
     def _broker_info(self, fields: Fields) -> None:
-        identity = self.identity
-        if identity is None or identity.data_account is None:
-            raise Reject("BROKER_ERROR", "No broker configuration found for user; add a broker account first")
-        states = [self._services.feed.health(account.id) for account in identity.accounts]
-        data = identity.data_account
-        connected = any(state.account == data.id and state.state in _CONNECTED for state in states)
-        settings = self._services.settings
-        reply = {
-            "status": "success",
-            "broker": data.broker,
-            "adapter_status": "connected" if connected else "disconnected",
-            "user_id": identity.user,
-            "accounts": [_account_row(state) for state in states],
-            "limits": {
-                "subscriptions": {"max": settings.max_subscriptions, "used": len(self.outbox.lanes)},
-                "messages_per_second": settings.message_rate,
-            },
-        }
+        accounts = self.identity.accounts if self.identity is not None else ()
+        states = [self._services.feed.health(account.id) for account in accounts]
+        reply = about.broker_info(self.identity, states, self._services.settings, self.outbox)
         self._send(protocol.message("broker_info", fields, **reply))
 
     def _supported_brokers(self, fields: Fields) -> None:
         brokers = self._services.brokers
-        reply = {"status": "success", "brokers": brokers, "count": len(brokers)}
-        self._send(protocol.message("supported_brokers", fields, **reply))
+        self._send(protocol.message("supported_brokers", fields, status="success", brokers=brokers, count=len(brokers)))
 
     def _stats(self, fields: Fields) -> None:
-        paused_at = self.outbox.paused_at
-        reply = {
-            "status": "success",
-            "subscriptions": self._subscriptions.stats(),
-            "sent": self.outbox.sent,
-            "conflated": self.outbox.conflated,
-            "queued_bytes": self._queued(),
-            "lag_ms": 0 if paused_at is None else round((self._services.clock.monotonic() - paused_at) * 1000),
-        }
+        reply = about.stats(self.outbox, self._subscriptions.stats(), self._queued(), self._services.clock.monotonic())
         self._send(protocol.message("stats", fields, **reply))
 
     def _ping(self, fields: Fields) -> None:
-        reply: dict[str, Any] = {"status": "success", "server_timestamp": self._services.clock.now_ms()}
-        if "timestamp" in fields:
-            reply["client_timestamp"] = fields["timestamp"]
-        if "_pingId" in fields:
-            reply["_pingId"] = fields["_pingId"]
-        self._send(protocol.message("pong", fields, **reply))
+        self._send(protocol.message("pong", fields, **about.pong(fields, self._services.clock.now_ms())))
 
 
 _HANDLERS: dict[str, Callable[[Session, Fields], Iterator[None] | None]] = {
@@ -431,9 +391,3 @@ _HANDLERS: dict[str, Callable[[Session, Fields], Iterator[None] | None]] = {
     "ping": Session._ping,
 }
 _OPEN_ACTIONS = frozenset({"authenticate", "get_supported_brokers", "ping"})
-
-
-def _account_row(health: AccountHealth) -> dict[str, Any]:
-    """Health as clients see it, with the account's name under ``id``."""
-    row: dict[str, Any] = msgspec.to_builtins(health)
-    return {"id": row.pop("account"), **row}
