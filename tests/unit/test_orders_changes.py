@@ -224,6 +224,25 @@ async def test_an_id_of_a_changed_order_still_stands_for_it(house: House) -> Non
         await house.place(client_order_id="c1", symbol="TCS")
 
 
+async def test_a_cancel_of_an_order_that_the_journal_does_not_take_is_told_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that it was sent, and nobody knows."""
+    durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(house.journal, "sent", lambda order, now_ms: durable)
+    placing = asyncio.create_task(house.place())
+    await wait_for(lambda: house.live.asked, what="the attempt")
+    order = house.only
+    cancelling = asyncio.create_task(cancel(house, order))
+    await wait_for(lambda: order.id in house.updates._waiters and len(house.updates._waiters[order.id]) == 2, what="it")
+    house.journal._standing.drop(order)
+    durable.set_exception(StoreError("the disk is full"))
+    with pytest.raises(StoreError):
+        await placing
+    with pytest.raises(Denied, match="Cannot cancel"):
+        await cancelling
+
+
 async def test_a_caller_who_goes_away_cancels_no_change(house: House) -> None:
     order = await house.place()
     house.live.changing = held = Held()

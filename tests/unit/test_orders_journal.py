@@ -21,7 +21,7 @@ from sangam.orders.journal import Act, ActKind, ActState, EventKind, Journal
 from sangam.orders.standing import Standing
 from sangam.store.journal import open_journal_database
 from sangam.store.journal_tables import order_acts, order_events, orders
-from sangam.store.writer import RowRefused, Writer
+from sangam.store.writer import InDoubtCommit, RowRefused, Writer
 
 MORNING = datetime(2026, 11, 20, 9, 15, tzinfo=IST)
 ACCOUNT, OTHER = ACCOUNTS
@@ -419,6 +419,27 @@ async def test_paper_and_foreign_orders_fill_no_rate_log(room: Room) -> None:
     assert room.journal.placed_at(ACCOUNT, 0) == [room.clock.now_ms()]
     journal = await room.again()
     assert journal.placed_at(ACCOUNT, 0) == [room.clock.now_ms()]
+
+
+async def test_what_a_commit_in_doubt_left_of_an_order_that_was_not_sent_is_withdrawn(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both admissions broke together, and were there all the same: no restart may take that for an order under way."""
+
+    def committed_unheard(writer: Writer, transaction: Any) -> None:
+        transaction.commit()
+        raise InDoubtCommit("the connection broke")
+
+    order = room.order(1)
+    with monkeypatch.context() as broken:
+        broken.setattr(Writer, "_finish", committed_unheard)
+        with room.writer._condition:
+            admissions = room.journal.add([order]), room.journal.sent(order, room.clock.now_ms())
+        results = await asyncio.gather(*admissions, return_exceptions=True)
+    assert [type(result) for result in results] == [InDoubtCommit] * 2
+    assert room.journal.get(order.id) is None
+    await wait_for(lambda: room.rows() == {}, what="the withdrawal")
+    await room.journal.add([msgspec.structs.replace(order, id="L-0000000009")])
 
 
 async def test_a_database_that_takes_nothing_is_not_asked_on_the_loop(room: Room) -> None:

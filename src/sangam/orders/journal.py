@@ -256,7 +256,8 @@ class Journal:
             self._times.add(order.account, now_ms)
 
         def settled(future: asyncio.Future[None]) -> None:
-            if future.cancelled() or future.exception() is None:
+            error = None if future.cancelled() else future.exception()
+            if error is None:
                 self._unfounded.discard(order.id)
                 return
             if live:
@@ -264,6 +265,9 @@ class Journal:
             if self._standing.get(order.id) is order:
                 if order.id in self._unfounded:
                     self._standing.drop(order)
+                    if isinstance(error, InDoubtCommit):
+                        row = {"gone": order.id, "was": OrderState.SENT.value, "made": order.created_at}
+                        self._writer.put((self._statements.withdraw_order, row), keep=True)
                 else:
                     self._standing.set(before)
             self._unfounded.discard(order.id)

@@ -254,7 +254,7 @@ class Placing:
         unsent = is_unsent(error, placement.announced)
         reason, code = text_of(error), code_of(error, unsent)
         if self._journal.get(order.id) is None:
-            now = as_denied(order, reason, code)
+            now = self._updates.unjournalled(as_denied(order, reason, code))
         elif unsent:
             now = self._updates.denied(order, reason, code)
         elif is_refusal(error):

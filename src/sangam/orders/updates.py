@@ -165,6 +165,13 @@ class Updates:
             future.add_done_callback(lambda done: self._forget(order.id, done))
         return future
 
+    def unjournalled(self, order: Order) -> Order:
+        """The journal did not take it, so it was not sent: who waits for it hears that."""
+        for future in self._waiters.pop(order.id, ()):
+            if not future.done():
+                future.set_result(order)
+        return order
+
     def _forget(self, id: str, done: asyncio.Future[Order]) -> None:
         waiting = self._waiters.get(id, [])
         if done in waiting:
