@@ -639,6 +639,7 @@ async def test_nothing_is_placed_beside_a_square_off_that_waits(rig: Rig) -> Non
     rig.clock.set(at(9, 30, day=25))
     rig.tell(SBIN, 800.0, bid=799.0, ask=801.0, bid_quantity=300)
     await rig.paper.tick()
+    await rig.restart()
     with pytest.raises(Refused, match="SBIN is being squared off"):
         await rig.place(action=SELL, kind=LIMIT, price=Decimal(805), quantity=700)
     rig.tell(SBIN, 810.0, bid=809.0, ask=811.0)

@@ -192,7 +192,7 @@ async def test_only_ones_own_waiting_orders_are_changed(desk: Desk) -> None:
     assert desk.broker.too_many == 1
     assert (await desk.rest.delete(path)).json()["data"] == {"order_id": order_id}
     late = "Order cannot be cancelled as it is being processed. Try later."
-    assert told(await desk.rest.delete(path)) == (400, "OrderException", late)
+    assert told(await desk.rest.delete(path)) == (400, "InputException", late)
     other = desk.broker.exchange.place("ELSE", "SBIN", Code.NSE, Action.BUY, 10, PriceType.LIMIT, price=1000.0)
     assert told(await desk.rest.delete(f"/orders/regular/{other.order_id}"))[2] == "Couldn't find that `order_id`."
 

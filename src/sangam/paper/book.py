@@ -52,6 +52,7 @@ class PaperBook:
         self.days: dict[str, DayResult] = {}
         self.open: dict[Spot, Waiting] = {}
         self.armed: dict[Spot, dict[str, PaperGtt]] = {}
+        self.closings: set[PositionKey] = set()
         self.wiped: set[str] = set()
         self.dirty: dict[tuple[str, str], msgspec.Struct | None] = {}
         self.news: list[PaperOrder] = []
@@ -86,7 +87,7 @@ class PaperBook:
         self._changed(order, now_ms)
         self._work(order, quote, now_ms, entering=True)
         if order.status not in ENDED:
-            self._waiting(order).enter(order)
+            self._wait(order)
         return order
 
     def modify(self, order_id: str, change: Change, quote: Quote | None, now_ms: int) -> PaperOrder:
@@ -219,12 +220,19 @@ class PaperBook:
     def _waiting(self, order: PaperOrder) -> Waiting:
         return self.open.setdefault(spot(order.instrument), Waiting())
 
+    def _wait(self, order: PaperOrder) -> None:
+        self._waiting(order).enter(order)
+        if order.closing:
+            self.closings.add(order.key)
+
     def _end(self, order: PaperOrder, status: OrderStatus, reason: str, now_ms: int) -> None:
         self.ledger.unblock(order)
         order.status, order.reason = status, reason
         at = spot(order.instrument)
         waiting = self.open[at]
         del waiting[order.id]
+        if order.closing:
+            self.closings.discard(order.key)
         if not waiting:
             del self.open[at]
             self._taken.pop(at, None)
@@ -286,7 +294,7 @@ class PaperBook:
         self.orders[order.id] = order
         self.ledger.used += order.blocked
         if order.status not in ENDED:
-            self._waiting(order).enter(order)
+            self._wait(order)
 
 
 def position_id(key: PositionKey) -> str:

@@ -1,6 +1,8 @@
 """Whether a book can take an order, and what it blocks for it (specs: symbols.md, 5.2 and 5.3)."""
 
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sangam.model.clock import ist_from_ms
@@ -10,7 +12,7 @@ from sangam.model.instrument import Instrument
 
 from . import admission, margin
 from .quote import Quote
-from .state import ZERO, PaperOrder
+from .state import ZERO, PaperGtt, PaperHolding, PaperOrder, PaperPosition
 
 if TYPE_CHECKING:
     from .book import PaperBook
@@ -69,28 +71,20 @@ def _refuse_unpriced(order: PaperOrder, quote: Quote | None) -> None:
 def refuse_other_market(book: "PaperBook", account: str, instrument: Instrument) -> None:
     """Prices of a simulated market fill nothing of the real one, and the other way round: what is open in an instrument
     is open in one of them."""
-    at, simulated = (instrument.symbol, instrument.exchange), book.always_open(account)
-    positions = (book.ledger.positions.get((*at, product)) for product in Product)
-    accounts = [one.account for one in positions if one and one.quantity]
-    accounts += [one.account for one in book.open.get(at, {}).values()]
-    accounts += [one.account for one in book.armed.get(at, {}).values()]
-    if at in book.ledger.holdings:
-        accounts.append(book.ledger.holdings[at].account)
-    other = next((one for one in accounts if book.always_open(one) != simulated), None)
+    simulated = book.always_open(account)
+    other = next((one for one in _open(book, instrument) if book.always_open(one.account) != simulated), None)
     if other is not None:
         raise Refused(
-            f"{instrument.symbol} is open at prices of another market (account {other}: simulated or real). Close "
-            "it there first.",
+            f"{instrument.symbol} is open at prices of another market (account {other.account}: simulated or real). "
+            "Close it there first.",
             admission.INVALID_ORDER,
         )
 
 
 def _refuse_other_units(book: "PaperBook", order: PaperOrder) -> None:
     """One account's broker may count a contract in lots and another's in units: sums of both would be wrong."""
-    own, position = book.multiplier(order.instrument), book.ledger.positions.get(order.key)
-    waiting = (one for one in book.open.get(order.key[:2], {}).values() if one.product is order.product)
-    held = [position.multiplier] if position and position.quantity else []
-    if any(other != own for other in (*held, *(book.multiplier(one.instrument) for one in waiting))):
+    own = book.multiplier(order.instrument)
+    if any(book.multiplier(one.instrument) != own for one in _open(book, order.instrument)):
         raise Refused(
             f"Another of your accounts counts {order.instrument.symbol} differently (lots or units), and has it open. "
             "Close it there first.",
@@ -98,12 +92,24 @@ def _refuse_other_units(book: "PaperBook", order: PaperOrder) -> None:
         )
 
 
+def _open(book: "PaperBook", instrument: Instrument) -> Iterator[PaperOrder | PaperPosition | PaperHolding | PaperGtt]:
+    """What is open in an instrument: of orders and of GTTs, which were judged one beside the other, the first."""
+    at = instrument.symbol, instrument.exchange
+    for product in Product:
+        if (position := book.ledger.positions.get((*at, product))) is not None and position.quantity:
+            yield position
+    if at in book.ledger.holdings:
+        yield book.ledger.holdings[at]
+    yield from islice(book.open.get(at, {}).values(), 1)
+    yield from islice(book.armed.get(at, {}).values(), 1)
+
+
 def _refuse_intraday(book: "PaperBook", order: PaperOrder, now_ms: int) -> None:
     """After the square-off an order may reduce a position, and neither enlarge it nor turn it round."""
     if order.product is not Product.MIS or book.always_open(order.account):
         return
     exchange = order.instrument.exchange
-    if any(one.closing and one.key == order.key for one in book.open.get(order.key[:2], {}).values()):
+    if order.key in book.closings:
         raise Refused(
             f"{order.instrument.symbol} is being squared off; order again once it is closed.", admission.MARKET_CLOSED
         )

@@ -153,11 +153,10 @@ def cancel_intraday(book: PaperBook, now_ms: int) -> None:
 def square_off(book: PaperBook, position: PaperPosition, quote: Quote, now_ms: int) -> None:
     """Close an intraday position at the market, alone: whatever else waits in it goes first. What did not trade at once
     goes on waiting to be closed."""
-    waiting = [order for order in book.open.get(spot(position.instrument), {}).values() if order.key == position.key]
-    for order in waiting:
-        if not order.closing:
+    for order in list(book.open.get(spot(position.instrument), {}).values()):
+        if order.key == position.key and not order.closing:
             book.cancel(order.id, now_ms, AUTO_SQUARE_OFF)
-    if not any(order.closing for order in waiting):
+    if position.key not in book.closings:
         book.place(book.closing(position, AUTO_SQUARE_OFF, now_ms), quote, now_ms, forced=True)
 
 
@@ -233,7 +232,7 @@ def reset(book: PaperBook, now_ms: int, *, whole: bool) -> None:
         book.config = Config()
         book.dirty = {key: record for key, record in book.dirty.items() if key[0] in ("position", "holding")}
         book.wiped |= {"order", "trade", "gtt", "day", "config"}
-        for memory in (book.orders, book.trades, book.gtts, book.armed, book.days):
+        for memory in (book.orders, book.trades, book.gtts, book.armed, book.closings, book.days):
             memory.clear()
     ledger.balance = Balance(
         cash=book.config.starting_capital,

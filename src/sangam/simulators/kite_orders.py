@@ -211,9 +211,9 @@ class KiteOrders:
         return success({"order_id": order.order_id})
 
     def _unchanged(self, order: Order, done: str, refused: Refusal) -> Invalid:
-        """Kite words a change that comes too late as if the order were on its way still."""
+        """Kite words a change that comes too late as if the order were on its way still, with an InputException."""
         if order.status.is_final:
-            return Invalid(f"Order cannot be {done} as it is being processed. Try later.", "OrderException")
+            return Invalid(f"Order cannot be {done} as it is being processed. Try later.")
         if order.modifications >= MAX_MODIFICATIONS:
             self._kite.too_many += 1
             return Invalid(f"{refused}.", "NetworkException", 429)
