@@ -19,7 +19,7 @@ from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderState, OrderUpdate, TradingMode
 from sangam.model.rules import Rules
 from sangam.orders.desk import OrderDesk
-from sangam.orders.ports import Sending
+from sangam.orders.ports import Caller, Sending
 
 PAPER_ONLY = AccountInfo("u-sim", "u", "simulated")
 LIVE, PAPER = TradingMode.LIVE, TradingMode.PAPER
@@ -179,6 +179,17 @@ async def test_an_order_is_found_by_each_of_its_names_in_its_own_mode_and_accoun
             room.desk.find(caller(PAPER), name)
     with pytest.raises(OrderNotFound, match="Order nope not found"):
         room.desk.find(caller(), "nope")
+
+
+async def test_an_order_in_another_account_of_ones_own_says_where_it_is(room: Room) -> None:
+    order = await room.desk.place(caller(), ticket())
+    other = Caller(identity(), PAPER_ONLY, PAPER)
+    for name in (order.id, order.order_id):
+        with pytest.raises(OrderNotFound, match=r"in u-sim: it is in u-toy; name that as `account`"):
+            room.desk.find(other, name)
+        stranger = Caller(identity(accounts=(PAPER_ONLY,), order_account=PAPER_ONLY), PAPER_ONLY, PAPER)
+        with pytest.raises(OrderNotFound, match=rf"^Order {name} not found$"):
+            room.desk.find(stranger, name)
 
 
 async def test_an_order_placed_elsewhere_can_be_cancelled(room: Room) -> None:

@@ -112,7 +112,7 @@ class OrderDesk:
             journal.by_order_id(account, reference) or journal.get(reference) or journal.by_client(account, reference)
         )
         if order is None or order.account != account:
-            raise OrderNotFound(f"Order {reference} not found")
+            raise OrderNotFound(f"Order {reference} not found{self._elsewhere(caller, reference)}")
         if order.mode is not caller.mode:
             kind, other = ("a paper order", "live") if order.mode is TradingMode.PAPER else ("a live order", "paper")
             raise OrderNotFound(
@@ -120,6 +120,14 @@ class OrderDesk:
                 f"or use a key made with --mode {order.mode.value}"
             )
         return order
+
+    def _elsewhere(self, caller: Caller, reference: str) -> str:
+        """What helps a user who has several accounts, and named the wrong one or none."""
+        own = [account.id for account in caller.identity.accounts]
+        ours = self._journal.get(reference)
+        found = [ours] if ours is not None else [self._journal.by_order_id(account, reference) for account in own]
+        place = next((order.account for order in found if order is not None and order.account in own), "")
+        return f" in {caller.account.id}: it is in {place}; name that as `account`" if place else ""
 
     async def _known(self, caller: Caller, reference: str) -> Order:
         """One that was placed elsewhere is found by a look into the book."""
