@@ -10,9 +10,9 @@ from sangam.model.order import Order, TradingMode
 from sangam.orders.closing import Closing
 from sangam.orders.composites import Composites
 from sangam.orders.ports import Caller, Desk
+from sangam.orders.rows import order_id
 
 from .gate import Gate
-from .order_replies import order_id
 from .order_requests import Basket, Conversion, Idempotent, SplitOrder, Strategic
 from .ordering import answer, client_id, echo, leg_row, ordering, slice_rows
 

@@ -10,10 +10,10 @@ from sangam.model.order import Order
 from sangam.orders.composites import Composites
 from sangam.orders.option_orders import LegOutcome, OptionLeg, OptionOrders
 from sangam.orders.ports import Caller, Desk
+from sangam.orders.rows import order_id
 
 from .deps import ApiDeps
 from .gate import Gate
-from .order_replies import order_id
 from .order_requests import OptionLeg as WantedLeg
 from .order_requests import OptionsMultiOrder, OptionsOrder
 from .ordering import answer, client_id, echo, leg_row, ordering, slice_rows

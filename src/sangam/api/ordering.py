@@ -11,9 +11,9 @@ from sangam.model.errors import BrokerError, RateLimited, Refused, SangamError, 
 from sangam.model.order import Order
 from sangam.orders.legs import MAX_CLIENT_ID, Outcome, Slice
 from sangam.orders.ports import Caller
+from sangam.orders.rows import order_id
 
 from .errors import DOUBT, NOTHING_SENT, ApiError, CompactJson, ErrorCode, from_house, success
-from .order_replies import order_id
 from .order_requests import Idempotent
 
 log = logging.getLogger(__name__)

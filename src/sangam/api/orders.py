@@ -10,11 +10,12 @@ from sangam.model.errors import Denied, OrderNotFound
 from sangam.model.order import Order
 from sangam.orders.composites import Composites
 from sangam.orders.ports import Caller, Desk
+from sangam.orders.rows import order_id
 
 from .deps import ApiDeps
 from .errors import success
 from .gate import Gate
-from .order_replies import order_id, order_row
+from .order_replies import order_row
 from .order_requests import ModifyOrder, OneOrder, PlaceOrder, Resolve, Since, SmartOrder
 from .ordering import answer, client_id, echo, ordering
 

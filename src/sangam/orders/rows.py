@@ -26,41 +26,52 @@ def reply_row(order: Order) -> Row:
     }
 
 
-def order_row(order: Order) -> Row:
-    """`orderid` is ours while the executor's is not known; `timestamp` is of the last change."""
-    rejected = order.state.outward is OrderStatus.REJECTED
+def order_id(order: Order) -> str:
+    """What the order is called outside: its id where it is executed, ours until that is known."""
+    return order.order_id or order.id
+
+
+def terms_row(order: Order) -> Row:
+    """What every door tells of an order, the known columns first; `conversion` says what really went out, `timestamp`
+    is of the last change."""
+    status = order.state.outward
     return {
-        "orderid": order.order_id or order.id,
-        "order_id": order.order_id,
-        "id": order.id,
-        "client_order_id": order.client_order_id,
+        "action": order.action.value,
         "symbol": order.symbol,
         "exchange": order.exchange.value,
-        "action": order.action.value,
+        "orderid": order_id(order),
+        "product": order.product.value,
         "quantity": order.quantity,
+        "price": float(order.price),
+        "pricetype": order.price_type.value,
+        "order_status": status.value,
+        "trigger_price": float(order.trigger_price),
+        "timestamp": order.updated_at or order.created_at,
+        "average_price": order.average_price,
         "filled_quantity": order.filled_quantity,
         "pending_quantity": order.pending_quantity,
-        "price": float(order.price),
-        "trigger_price": float(order.trigger_price),
-        "average_price": order.average_price,
-        "pricetype": order.price_type.value,
-        "product": order.product.value,
-        "validity": order.validity.value,
-        "disclosed_quantity": order.disclosed_quantity,
-        "order_status": order.state.outward.value,
-        "state": order.state.value,
-        "rejection_reason": order.reason if rejected else "",
-        "reason": order.reason,
-        "code": order.code,
-        "conversion": order.conversion,
+        "rejection_reason": order.reason if status is OrderStatus.REJECTED else "",
         "strategy": order.strategy,
+        "state": order.state.value,
+        "reason": order.reason,
+        "id": order.id,
+        "client_order_id": order.client_order_id,
         "tag": order.tag,
-        "mode": order.mode.word,
-        "account": order.account,
-        "broker": order.broker,
-        "created_at": order.created_at,
-        "timestamp": order.updated_at or order.created_at,
+        "validity": order.validity.value,
+        "conversion": order.conversion,
     }
+
+
+def order_row(order: Order) -> Row:
+    row = terms_row(order)
+    row["order_id"] = order.order_id
+    row["disclosed_quantity"] = order.disclosed_quantity
+    row["code"] = order.code
+    row["mode"] = order.mode.word
+    row["account"] = order.account
+    row["broker"] = order.broker
+    row["created_at"] = order.created_at
+    return row
 
 
 class Statistics:
