@@ -358,8 +358,11 @@ async def test_the_gate_opens_where_nothing_is_left_to_be_settled() -> None:
     async with bench(UNKNOWN) as house:
         house.reconciler.start([ACCOUNT])
         house.live.errors = [Unknown("502")] * 1000
+        before = asyncio.create_task(house.reconciler.ready(ACCOUNT))
+        await house.reads(1)
         house.updates.resolve(UNKNOWN, "cancelled", "u", "seen in the app")
         await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 0.1)
+        await asyncio.wait_for(before, 0.1)
 
 
 async def test_an_account_without_a_session_is_told_to_log_in_and_waits_when_it_did() -> None:

@@ -102,7 +102,7 @@ class Reconciler:
         long that is waited for is the caller's matter. Raises SessionExpired where nobody can read them."""
         while (gate := self._gates.get(account)) is not None:
             if not self._unsure(account):
-                self._gates.pop(account)
+                self._gates.pop(account).set()
                 return
             self.check(account)
             await gate.wait()
