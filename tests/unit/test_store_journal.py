@@ -51,6 +51,7 @@ def test_every_commit_is_forced_to_the_disk(tmp_path: Path) -> None:
                 transaction.rollback()
         if sqlite:
             assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+            assert connection.execute(text("PRAGMA fullfsync")).scalar() == 1
     database.close()
 
 

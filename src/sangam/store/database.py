@@ -91,7 +91,9 @@ _NOTICED = {
 
 
 def _force_sqlite(connection: sqlite3.Connection, record: Any) -> None:
-    connection.execute("PRAGMA synchronous=FULL")
+    """On macOS the disk keeps what it was told in its own memory unless it is told more (SQLite: PRAGMA fullfsync)."""
+    for pragma in ("synchronous=FULL", "fullfsync=ON"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _force_postgresql(connection: Any, record: Any) -> None:
