@@ -10,7 +10,7 @@ from sangam.model.enums import Exchange
 from sangam.model.errors import InvalidInput
 from sangam.paper import units
 from sangam.paper.charges import GST, SEBI, TABLE
-from sangam.paper.config import Config, changed
+from sangam.paper.config import MORNING, Config, changed
 from sangam.paper.settle import SETTLEMENTS
 
 PAGE = (ROOT / "docs/paper.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def test_every_setting_stands_there_with_its_default_and_its_values() -> None:
                 with pytest.raises(InvalidInput, match=f"between {low} and {high}"):
                     changed(Config(), {name: wrong})
         elif name.endswith("_time"):
-            assert may == "a time like 15:15"
+            assert may == ("a time like 15:15" if name == "reset_time" else f"a time after {MORNING:%H:%M}")
         else:
             with pytest.raises(InvalidInput) as refused:
                 changed(Config(), {name: "no such value" if name != "starting_capital" else 1})

@@ -38,6 +38,8 @@ def test_some_settings_change_and_the_rest_stays() -> None:
         ("order_check_interval", 1.5),
         ("mtm_update_interval", 61),
         ("option_expiry_settlement", "intrinsic"),
+        ("nse_bse_square_off_time", "09:00"),  # from which on intraday orders are taken again
+        ("mcx_square_off_time", "00:30"),
         ("charges", "yes"),
         ("charges", 1),
         ("depth_fills", 0.0),

@@ -1,20 +1,17 @@
 """Who may enter the paper book: what a broker would refuse is refused, with the reason (specs: symbols.md, 5.2)."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 
 from sangam.model.enums import Exchange, OrderStatus, PriceType, Product
 from sangam.model.errors import Refused
 
-from .config import Config
+from .config import MORNING, Config
 from .state import PaperOrder
 
 INVALID_ORDER = "INVALID_ORDER"
 INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 MARKET_CLOSED = "MARKET_CLOSED"
-
-MORNING = time(9, 0)
-"""When intraday orders are taken again after a square-off."""
 
 STOPS = (PriceType.SL, PriceType.SL_M)
 LIMITED = (PriceType.LIMIT, PriceType.SL)

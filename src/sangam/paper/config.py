@@ -13,6 +13,8 @@ from sangam.model.errors import InvalidInput
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 NEVER = "Never"
+MORNING = time(9, 0)
+"""When intraday orders are taken again after a square-off."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -83,6 +85,8 @@ def _read(name: str, value: Any) -> Any:
     if name.endswith("_time"):
         if not isinstance(value, str) or not _TIME.fullmatch(value):
             raise InvalidInput(f"{name} must be a time like 15:15.")
+        if name in _SQUARE_OFFS.values() and time.fromisoformat(value) <= MORNING:
+            raise InvalidInput(f"{name} must be later than {MORNING:%H:%M}, when intraday orders are taken again.")
         return value
     low, high = _RANGES.get(name, (1, 50))
     number = _number(name, value)
