@@ -9,9 +9,9 @@ from tests.support import ROOT
 from sangam.model.enums import Exchange
 from sangam.model.errors import InvalidInput
 from sangam.paper import units
+from sangam.paper.admission import SETTLEMENTS
 from sangam.paper.charges import GST, SEBI, TABLE
 from sangam.paper.config import MORNING, Config, changed
-from sangam.paper.settle import SETTLEMENTS
 
 PAGE = (ROOT / "docs/paper.md").read_text(encoding="utf-8")
 

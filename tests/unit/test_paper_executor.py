@@ -386,6 +386,14 @@ async def test_expired_contracts_are_settled_at_their_last_price(rig: Rig) -> No
     assert rig.source.watched == []
 
 
+async def test_a_contract_that_was_settled_is_traded_no_more(rig: Rig) -> None:
+    rig.clock.set(at(15, 40, day=26))
+    rig.tell(CALL, 20.0)
+    with pytest.raises(Refused, match="NIFTY26NOV2626000CE expired"):
+        await rig.place(CALL, SELL, 75, product=NRML)
+    assert await rig.paper.orders(ACCOUNT) == []
+
+
 async def test_an_option_may_be_worthless_at_its_end(rig: Rig) -> None:
     await rig.paper.configure("asha", {"option_expiry_settlement": "zero", "expiry_settlement_timing": "next_day"})
     rig.tell(CALL, 120.0)

@@ -1,10 +1,13 @@
 """Who may enter the paper book: what a broker would refuse is refused, with the reason (specs: symbols.md, 5.2)."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
+from sangam.model.clock import IST
 from sangam.model.enums import Exchange, OrderStatus, PriceType, Product
 from sangam.model.errors import Refused
+from sangam.model.instrument import Instrument
 
 from .config import MORNING, Config
 from .state import PaperOrder
@@ -12,6 +15,17 @@ from .state import PaperOrder
 INVALID_ORDER = "INVALID_ORDER"
 INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 MARKET_CLOSED = "MARKET_CLOSED"
+
+SETTLEMENTS: Mapping[Exchange, time] = {
+    Exchange.NFO: time(15, 40),
+    Exchange.BFO: time(15, 40),
+    Exchange.CDS: time(17, 0),
+    Exchange.BCD: time(17, 0),
+    Exchange.MCX: time(23, 30),
+    Exchange.NCDEX: time(17, 0),
+}
+_SETTLEMENT = time(15, 30)
+"""When contracts of an exchange are settled on the day of their expiry."""
 
 STOPS = (PriceType.SL, PriceType.SL_M)
 LIMITED = (PriceType.LIMIT, PriceType.SL)
@@ -38,6 +52,20 @@ def refuse_terms(order: PaperOrder, today: date) -> None:
         raise Refused(f"Price must be greater than zero for {order.price_type.value} orders.", INVALID_ORDER)
     if order.price_type in STOPS and order.trigger_price <= 0:
         raise Refused(f"Trigger price must be greater than zero for {order.price_type.value} orders.", INVALID_ORDER)
+
+
+def expired(instrument: Instrument, config: Config, now: datetime) -> bool:
+    """Whether a contract is settled by now."""
+    if instrument.expiry is None:
+        return False
+    day = instrument.expiry + timedelta(days=config.expiry_settlement_timing == "next_day")
+    return now >= datetime.combine(day, SETTLEMENTS.get(instrument.exchange, _SETTLEMENT), IST)
+
+
+def refuse_settled(instrument: Instrument, config: Config, now: datetime) -> None:
+    """Raises Refused where a contract was settled earlier today."""
+    if expired(instrument, config, now):
+        raise Refused(f"{instrument.symbol} expired and is settled.", INVALID_ORDER)
 
 
 def squared_off(now: datetime, exchange: Exchange, config: Config) -> bool:

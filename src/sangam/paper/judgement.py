@@ -27,6 +27,7 @@ def judge(
 ) -> tuple[int, Decimal]:
     """The units that an order opens, and what is blocked for each. Raises Refused."""
     admission.refuse_terms(order, ist_from_ms(now_ms).date())
+    admission.refuse_settled(order.instrument, book.config, ist_from_ms(now_ms))
     refuse_other_market(book, order.account, order.instrument)
     _refuse_other_units(book, order)
     _refuse_unpriced(order, quote)

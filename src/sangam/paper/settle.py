@@ -3,16 +3,16 @@ symbols.md, 5.6 and 5.7; times are IST).
 
 `advance` needs no prices and catches up whatever was missed, so it comes before anything else is done to a book."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
 
 import msgspec
 
 from sangam.model.clock import IST, ist_from_ms
-from sangam.model.enums import Exchange, InstrumentType, Product
+from sangam.model.enums import InstrumentType, Product
 
 from . import gtt
-from .admission import squared_off
+from .admission import expired, squared_off
 from .book import PaperBook, holding_id, position_id, spot
 from .config import NEVER, WEEKDAYS, Config
 from .quote import ZERO, Quote
@@ -25,16 +25,6 @@ OLD_MS = 30 * _DAY_MS
 """For how long a GTT that ended is kept."""
 AUTO_SQUARE_OFF = "AUTO_SQUARE_OFF"
 EXPIRY_SETTLEMENT = "EXPIRY_SETTLEMENT"
-
-SETTLEMENTS: Mapping[Exchange, time] = {
-    Exchange.NFO: time(15, 40),
-    Exchange.BFO: time(15, 40),
-    Exchange.CDS: time(17, 0),
-    Exchange.BCD: time(17, 0),
-    Exchange.MCX: time(23, 30),
-    Exchange.NCDEX: time(17, 0),
-}
-_SETTLEMENT = time(15, 30)
 
 
 def session_of(now_ms: int) -> str:
@@ -162,9 +152,7 @@ def square_off(book: PaperBook, position: PaperPosition, quote: Quote, now_ms: i
 
 def expires(position: PaperPosition, config: Config, now_ms: int) -> bool:
     """Whether a position's contract is to be settled."""
-    return bool(position.quantity) and _expired(
-        position.instrument.expiry, position.instrument.exchange, config, now_ms
-    )
+    return bool(position.quantity) and expired(position.instrument, config, ist_from_ms(now_ms))
 
 
 def cancel_expired(book: PaperBook, now_ms: int) -> None:
@@ -172,11 +160,11 @@ def cancel_expired(book: PaperBook, now_ms: int) -> None:
     for waiting in list(book.open.values()):
         for order in list(waiting.values()):
             instrument = order.instrument
-            if _expired(instrument.expiry, instrument.exchange, book.config, now_ms):
+            if expired(instrument, book.config, ist_from_ms(now_ms)):
                 book.cancel(order.id, now_ms, f"{instrument.symbol} expired")
     for armed in list(book.armed.values()):
         for one in list(armed.values()):
-            if _expired(one.instrument.expiry, one.instrument.exchange, book.config, now_ms):
+            if expired(one.instrument, book.config, ist_from_ms(now_ms)):
                 gtt.end(book, one, "expired", f"{one.instrument.symbol} expired", now_ms)
 
 
@@ -189,13 +177,6 @@ def settle_expiry(book: PaperBook, position: PaperPosition, quote: Quote | None,
     else:
         price = price or position.average
     book.close_at(position, price, EXPIRY_SETTLEMENT, now_ms)
-
-
-def _expired(expiry: date | None, exchange: Exchange, config: Config, now_ms: int) -> bool:
-    if expiry is None:
-        return False
-    day = expiry + timedelta(days=config.expiry_settlement_timing == "next_day")
-    return ist_from_ms(now_ms) >= datetime.combine(day, SETTLEMENTS.get(exchange, _SETTLEMENT), IST)
 
 
 # --- starting anew ----------------------------------------------------------------------------------------------------
