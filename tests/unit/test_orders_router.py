@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.orders_support import an_update
 from tests.router_rig import ACCOUNT, QUICK, House, caller, ticket, trading
 from tests.support import wait_for
 
@@ -72,6 +73,22 @@ class Held:
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------------------
+
+
+async def test_an_order_that_is_filled_as_it_is_taken_is_told_so(house: House) -> None:
+    """A paper MARKET order is: both news come in one turn of the loop."""
+
+    async def filled(order: Order, sending: Sending) -> Accepted:
+        await sending()
+        terms: Any = {"order_id": "B1", "tag": order.our_tag, "brsymbol": "SBIN", "brexchange": "NSE"}
+        house.updates.heard(ACCOUNT.id, order.mode, an_update("open", **terms))
+        house.updates.heard(ACCOUNT.id, order.mode, an_update("complete", filled_quantity=10, **terms))
+        await asyncio.sleep(0.01)
+        return Accepted(order_id="B1")
+
+    house.live.placing = filled
+    order = await house.router.place(caller(), ticket())
+    assert (order.state, order.filled_quantity) == (S.COMPLETE, 10)
 
 
 async def test_an_order_is_durably_sent_before_its_first_byte(house: House) -> None:

@@ -32,10 +32,10 @@ class Placement:
         self._patience: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[Order] | None = None
 
-    def watch(self, waiter: asyncio.Future[Order]) -> None:
-        """Evidence answers too."""
+    def watch(self, waiter: asyncio.Future[Order], now: Callable[[Order], Order]) -> None:
+        """Evidence answers too, with what is known by then: an order may be taken and filled by the same news."""
         self._waiter = waiter
-        waiter.add_done_callback(lambda done: None if done.cancelled() else self.settle(done.result()))
+        waiter.add_done_callback(lambda done: None if done.cancelled() else self.settle(now(done.result())))
 
     def be_patient(self, seconds: float, give_up: Callable[[], SangamError]) -> None:
         """For so long the callers wait for an outcome or evidence."""

@@ -213,7 +213,7 @@ class Placing:
         self, placement: Placement, order: Order, instrument: Instrument, added: asyncio.Future[None], *, grouped: bool
     ) -> None:
         self._waiting[order.id] = placement
-        placement.watch(self._updates.waiter(order))
+        placement.watch(self._updates.waiter(order), self._now)
         wait = self._timing.group_wait if grouped else None
         if placement.ticket.wait_ms is not None:
             wait = placement.ticket.wait_ms / 1000
