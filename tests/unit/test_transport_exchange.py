@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import httpx
 import msgspec
 import pytest
 from tests.http_server import get, one, post, session_for
 from tests.support import free_port
 from tests.toy_broker import toy_spec
 
-from sangam.brokers.contract import Request
+from sangam.brokers.contract import Request, WireRequest
 from sangam.model.clock import SystemClock
 from sangam.model.errors import BrokerError, NotSent, Unknown
 from sangam.transport import exchange
@@ -294,3 +295,28 @@ async def test_a_reply_without_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(error, Unknown)
     assert "more than anybody reads" in str(error)
     assert server.connections == 1
+
+
+class Faulty(httpx.AsyncBaseTransport):
+    """Fails as anyio does on uvloop where a connection is reset as it opens: with no error of httpx."""
+
+    def __init__(self, *steps: str) -> None:
+        self._steps = steps
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        for step in self._steps:
+            await request.extensions["trace"](f"http11.{step}", {})
+        raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"), [((), Unreachable), (("send_request_headers.started",), Unknown)], ids=["unsent", "sent"]
+)
+async def test_a_fault_below_httpx_says_as_honestly_what_became_of_it(
+    steps: tuple[str, ...], kind: type[BrokerError]
+) -> None:
+    wire = WireRequest("POST", "http://broker.example/orders", {}, b"a")
+    async with httpx.AsyncClient(transport=Faulty(*steps)) as client:
+        with pytest.raises(kind, match="getpeername") as told:
+            await exchange.exchange(client, wire, 1.0, "Toy")
+    assert told.value.sent == bool(steps)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sangam.brokers.contract import WireRequest
-from sangam.model.errors import NotSent, Unknown
+from sangam.model.errors import BrokerError, NotSent, Unknown
 
 CONNECT_TIMEOUT = 5.0
 MAX_REPLY = 256 * 1024 * 1024
@@ -94,7 +94,9 @@ async def exchange(
                         f"{title} answers {wire.method} {urlsplit(wire.url).path} with more than anybody reads"
                     )
             return Answer(response.status_code, response.headers, bytes(content))
-    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+    except BrokerError:
+        raise
+    except Exception as error:  # faults of the libraries below come through httpx as they are
         parts = urlsplit(wire.url)
         late = isinstance(error, TimeoutError | httpx.TimeoutException)
         text = str(error) or ("timed out" if late else type(error).__name__)
