@@ -1,0 +1,385 @@
+"""A broker's real folder and the real rooms above it, against its simulator: what every case is given."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import msgspec
+from tests.conformance.matrix import World
+from tests.conformance.stands import Stand
+from tests.feed_rig import Ears
+from tests.support import wait_for
+from tests.toy_broker import ToyMaster
+
+from sangam.brokers.contract import BooksChanged, BrokerSpec, Operation, RowRefused, Session, Stream, Trading
+from sangam.feed.feed import Feed
+from sangam.feed.pool import Caps
+from sangam.feed.port import Refused as NotStreamed
+from sangam.model.calendar import Calendar
+from sangam.model.clock import IST
+from sangam.model.enums import AccountState, Action, Mode, PriceType, Product
+from sangam.model.enums import Exchange as Code
+from sangam.model.identity import AccountInfo
+from sangam.model.instrument import Instrument, Level
+from sangam.model.order import Order, OrderUpdate, TradingMode
+from sangam.orders.live import Live
+from sangam.orders.protection import protect
+from sangam.prices.last import Last
+from sangam.prices.prices import Prices
+from sangam.simulators import Exchange, Simulator
+from sangam.simulators.listing import listing
+from sangam.simulators.market import Market
+from sangam.simulators.orders import Order as Stored
+from sangam.transport.http import HttpDriver, HttpTiming
+from sangam.transport.socket import Timing
+
+T = TypeVar("T")
+
+ACCOUNT = "a1"
+MORNING = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
+"""A Tuesday, with all markets open."""
+
+QUICK = Timing(stale_after=20.0, stuck_after=60.0, check=0.02, settled=0.2, backoff_first=0.02, backoff_cap=0.1)
+IMPATIENT = HttpTiming(write=1.0, write_wait=0.5, pause=0.01)
+
+
+class Morning:
+    """The real clock, moved to a trading morning."""
+
+    def __init__(self) -> None:
+        self._ahead = MORNING.timestamp() - time.monotonic()
+
+    def now_ms(self) -> int:
+        return round((self._ahead + time.monotonic()) * 1000)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+class Rig:
+    """`session` is the account's now; `sent` counts how often a write was announced before its first byte."""
+
+    def __init__(self, spec: BrokerSpec, stand: Stand, simulator: Simulator, clock: Morning) -> None:
+        self.spec = spec
+        self.stand = stand
+        self.simulator = simulator
+        self.exchange = simulator.exchange
+        self.clock = clock
+        self.driver = HttpDriver(clock, IMPATIENT)
+        self.session = self.session_of(simulator.credentials)
+        self.live = Live(self.driver, lambda account: spec, lambda account: self.session)
+        self.sent = 0
+        self._orders = 0
+        self._known: ToyMaster | None = None
+        self._strangers: list[Instrument] = []
+
+    @property
+    def client(self) -> str:
+        return self.stand.client(self.simulator)
+
+    @property
+    def trading(self) -> Trading:
+        assert self.spec.trading is not None
+        return self.spec.trading
+
+    # --- sessions -----------------------------------------------------------------------------------------------------
+
+    def session_of(self, secrets: Mapping[str, str], generation: int = 1, **more: Any) -> Session:
+        return Session(
+            account=ACCOUNT,
+            broker=self.spec.name,
+            generation=generation,
+            secrets=dict(secrets),
+            hosts=more.pop("hosts", self.simulator.hosts),
+            **more,
+        )
+
+    def kept(self, **instead: str) -> Session:
+        """What the account keeps, before any login."""
+        names = {field.name for field in self.spec.login.kept}
+        secrets = {name: value for name, value in self.simulator.credentials.items() if name in names}
+        return self.session_of({**secrets, **instead}, 0)
+
+    def log_in(self) -> Session:
+        """Another login at the broker, and its session."""
+        self.session = self.session_of(self.simulator.new_login(), self.session.generation + 1)
+        return self.session
+
+    async def run(self, operation: Operation[T], session: Session | None = None) -> T:
+        return await self.driver.run(self.spec, session or self.session, operation)
+
+    async def check(self, session: Session | None = None) -> str:
+        """Who the broker says we are."""
+        session = session or self.session
+        return await self.run(self.spec.login.check(session, self.driver.ctx()), session)
+
+    # --- instruments and their markets --------------------------------------------------------------------------------
+
+    async def files(self) -> list[bytes]:
+        return await self.run(self.spec.instruments.download(self.session, self.driver.ctx()))
+
+    async def rows(self) -> list[Instrument | RowRefused]:
+        return list(self.spec.instruments.parse(await self.files()))
+
+    async def instruments(self) -> list[Instrument]:
+        return [row for row in await self.rows() if isinstance(row, Instrument)]
+
+    async def master(self) -> ToyMaster:
+        if self._known is None:
+            self._known = ToyMaster(*await self.instruments(), *self._strangers)
+        return self._known
+
+    def know(self, stranger: Instrument) -> None:
+        """Let our list have an instrument that the broker has not."""
+        self._strangers.append(stranger)
+        self.forget()
+
+    def forget(self) -> None:
+        """The list is another one today."""
+        self._known = None
+
+    async def named(self, symbol: str, exchange: Code) -> Instrument:
+        return (await self.master()).lookup(symbol, exchange.value)
+
+    async def share(self) -> Instrument:
+        return await self.named("SBIN", Code.NSE)
+
+    async def future(self) -> Instrument:
+        return await self.named("NIFTY25AUG26FUT", Code.NFO)
+
+    async def one_of(self, exchange: Code) -> Instrument:
+        """Any instrument of an exchange, a future where it has some."""
+        symbols = sorted(row.symbol for row in self.exchange.contracts if row.exchange is exchange)
+        return await self.named(next((each for each in symbols if each.endswith("FUT")), symbols[0]), exchange)
+
+    def market(self, instrument: Instrument) -> Market:
+        return self.exchange.market(instrument.symbol, instrument.exchange)
+
+    def ltp(self, instrument: Instrument) -> float:
+        market = self.market(instrument)
+        return market.rupees(market.ltp)
+
+    def trade(self, seconds: float = 1.0) -> None:
+        """Let the market go on for so long."""
+        self.exchange.step(seconds)
+
+    # --- orders -------------------------------------------------------------------------------------------------------
+
+    def near(self, instrument: Instrument, percent: float) -> Decimal:
+        """A whole-rupee price so far from the last one."""
+        return Decimal(round(self.ltp(instrument) * (1 + percent / 100)))
+
+    def order(self, instrument: Instrument, action: Action = Action.BUY, **terms: Any) -> Order:
+        """An order for ten shares or one lot: LIMIT, intraday, five percent off the market, unless told otherwise. Its
+        prices suit its type, and it is protected where the broker takes none at the market, as the router does it."""
+        self._orders += 1
+        up = 1 if action is Action.BUY else -1
+        kind = terms.get("price_type", PriceType.LIMIT)
+        plain = Order(
+            id=f"L-ABCDEFG{self._orders:03d}",
+            account=ACCOUNT,
+            user="u1",
+            broker=self.spec.name,
+            mode=TradingMode.LIVE,
+            symbol=instrument.symbol,
+            exchange=instrument.exchange,
+            action=action,
+            quantity=10 if instrument.expiry is None else instrument.lot_size,
+            price_type=PriceType.LIMIT,
+            product=Product.MIS,
+        )
+        if kind is PriceType.LIMIT:
+            plain = msgspec.structs.replace(plain, price=self.near(instrument, -5 * up))
+        elif kind is not PriceType.MARKET:
+            plain = msgspec.structs.replace(plain, trigger_price=self.near(instrument, 5 * up))
+            if kind is PriceType.SL:
+                plain = msgspec.structs.replace(plain, price=self.near(instrument, 6 * up))
+        plain = msgspec.structs.replace(plain, **terms)
+        if self.trading.market == "limit":
+            last = Decimal(str(self.ltp(instrument)))
+            sent = protect(plain.price_type, plain.action, plain.trigger_price, instrument, last)
+            if sent is not None:
+                plain = msgspec.structs.replace(plain, sent_price_type=sent.price_type, sent_price=sent.price)
+        return plain
+
+    async def sending(self) -> None:
+        self.sent += 1
+
+    async def place(self, order: Order, instrument: Instrument, wait: float | None = None) -> Order:
+        """Send an order; it has its id at the broker then."""
+        taken = await self.live.place(ACCOUNT, order, instrument, self.sending, urgent=False, wait=wait)
+        return msgspec.structs.replace(order, order_id=taken.order_id, native=taken.native)
+
+    async def told(self, order: Order) -> OrderUpdate:
+        """The order's row in the broker's book."""
+        return next(row for row in await self.live.orders(ACCOUNT) if row.order_id == order.order_id)
+
+    def stored(self, order: Order) -> Stored:
+        """The one order that the exchange has under our tag."""
+        (found,) = self.all_stored(order)
+        return found
+
+    def all_stored(self, order: Order) -> list[Stored]:
+        return [row for row in self.exchange.ledger.of(self.client) if row.tag.startswith(order.our_tag)]
+
+    def elsewhere(self, instrument: Instrument, action: Action = Action.BUY, **terms: Any) -> Stored:
+        """The account's owner places an order by another program."""
+        asked: dict[str, Any] = {
+            "quantity": 10,
+            "price_type": PriceType.LIMIT,
+            "price": float(self.near(instrument, -5)),
+            **terms,
+        }
+        return self.exchange.place(self.client, instrument.symbol, instrument.exchange, action, **asked)
+
+    def move(self, instrument: Instrument, percent: float) -> None:
+        """Somebody else trades through the book until the last price is so far from here, and offers more there."""
+        market, target = self.market(instrument), float(self.near(instrument, percent))
+        up, one = percent > 0, instrument.lot_size
+        stands = sum(row.quantity for row in market.book.depth(not up, 1000))
+        ask, bid = (Action.SELL, Action.BUY) if up else (Action.BUY, Action.SELL)
+        for action, quantity in ((ask, 100 * one), (bid, stands + one)):
+            where = (instrument.symbol, instrument.exchange)
+            self.exchange.place("somebody", *where, action, quantity, PriceType.LIMIT, price=target)
+        assert self.ltp(instrument) == target
+
+    # --- streams ------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def streaming(self, caps: Caps | None = None, **of_streams: Any) -> AsyncIterator["Streaming"]:
+        """The account's feed, in this session; `of_streams` are figures of the broker's streams to replace. Whatever a
+        client lets go is gone at once rather than after five seconds."""
+        streams = tuple(replace(stream, **{"linger": 0.01, **of_streams}) for stream in self.spec.streams)
+        streaming = Streaming(self, replace(self.spec, streams=streams), caps)
+        try:
+            await streaming.start()
+            yield streaming
+        finally:
+            await streaming.feed.stop()
+
+
+class Streaming:
+    """`news` is what the broker's sockets told of orders, oldest first."""
+
+    def __init__(self, rig: Rig, spec: BrokerSpec, caps: Caps | None) -> None:
+        self._rig = rig
+        self._prices = Prices()
+        self._ears = Ears()
+        self.feed = Feed(rig.driver.run, self._prices, rig.clock, Calendar(), QUICK, caps)
+        self.feed.attach(self._ears)
+        self.feed.on_order(lambda account, news: self.news.append(news))
+        self.feed.add_account(AccountInfo(ACCOUNT, "u1", spec.name), spec)
+        self.news: list[OrderUpdate | BooksChanged] = []
+
+    async def start(self) -> None:
+        self.feed.start()
+        await self.open()
+
+    async def open(self) -> None:
+        """Take the rig's session."""
+        await self.feed.open_session(ACCOUNT, self._rig.session, await self._rig.master())
+
+    def want(self, instrument: Instrument, mode: Mode = Mode.LTP, depth: int = 5) -> int:
+        answer = self.feed.want(ACCOUNT, instrument.symbol, instrument.exchange.value, Level(mode, depth))
+        assert not isinstance(answer, NotStreamed), answer.reason
+        return answer.want
+
+    def last(self, instrument: Instrument) -> Last:
+        """What is known of an instrument; nothing where nobody wants it."""
+        return self._prices.get(ACCOUNT, instrument.symbol, instrument.exchange.value) or Last()
+
+    async def shows(self, instrument: Instrument, mode: Mode = Mode.LTP, depth: int = 5) -> Last:
+        """Wait until what is known is the state of the exchange's market."""
+        market = self._rig.market(instrument)
+        await wait_for(
+            lambda: not differences(self.last(instrument), market, mode, depth),
+            what=f"{instrument.symbol} in mode {mode.label} as the exchange has it",
+        )
+        return self.last(instrument)
+
+    async def state(self, *wanted: AccountState) -> None:
+        await wait_for(lambda: self.feed.health(ACCOUNT).state in wanted, what=f"state {' or '.join(wanted)}")
+
+    async def live(self) -> None:
+        await self.state(AccountState.LIVE)
+
+    @property
+    def reconnects(self) -> int:
+        return self.feed.health(ACCOUNT).reconnects
+
+    async def reconnected(self, before: int = 0) -> None:
+        await wait_for(lambda: self.reconnects > before, what="another life of the socket")
+        await self.live()
+
+    @property
+    def updates(self) -> list[OrderUpdate]:
+        return [news for news in self.news if isinstance(news, OrderUpdate)]
+
+    async def hears(self, order_id: str, status: str, filled: int | None = None) -> OrderUpdate:
+        """Wait for news of an order in a state."""
+
+        def found() -> list[OrderUpdate]:
+            rows = [row for row in self.updates if (row.order_id, row.status) == (order_id, status)]
+            return rows if filled is None else [row for row in rows if row.filled_quantity == filled]
+
+        await wait_for(found, what=f"news of {order_id}: {status}; heard: {self.updates}")
+        return found()[-1]
+
+    def carried(self) -> set[tuple[str, Code]]:
+        """What the broker's sockets carry, as the broker sees it."""
+        return {market.contract.id for session in self._rig.simulator.sessions for market in session.subscriptions}
+
+
+def expected(market: Market, mode: Mode) -> dict[str, float]:
+    """What a stream must tell of a market in a mode: none of these may be absent or other."""
+    fields = {"ltp": market.rupees(market.ltp)}
+    if mode is not Mode.LTP:
+        prices = {"open": market.open, "high": market.high, "low": market.low, "close": market.close}
+        fields |= {name: market.rupees(ticks) for name, ticks in prices.items()}
+        if not market.is_index:
+            fields["volume"] = market.volume
+    return fields
+
+
+def side(market: Market, buy: bool, levels: int) -> list[tuple[float, int]]:
+    return [(market.rupees(row.price), row.quantity) for row in market.book.depth(buy, levels)]
+
+
+def differences(last: Last, market: Market, mode: Mode, levels: int = 5) -> dict[str, Any]:
+    """What is known beside what is so, where they differ."""
+    fields: dict[str, Any] = dict(last.fields)
+    found: dict[str, Any] = {
+        name: (fields.get(name), value) for name, value in expected(market, mode).items() if fields.get(name) != value
+    }
+    if mode is Mode.DEPTH and not market.is_index:
+        for name, buy in (("buy", True), ("sell", False)):
+            rows = [] if last.depth is None else getattr(last.depth, name)
+            told = [(row.price, row.quantity) for row in rows]
+            if told != side(market, buy, levels):
+                found[name] = (told, side(market, buy, levels))
+    return found
+
+
+@asynccontextmanager
+async def rig_for(spec: BrokerSpec, stand: Stand, world: World) -> AsyncIterator[Rig]:
+    """A broker with a market of its own that moves when the case says so. Leaves no task behind."""
+    before = asyncio.all_tasks()
+    clock = Morning()
+    contracts = (lambda day: listing(day, strikes=16)) if world.wide else listing
+    async with stand.open(Exchange(clock=clock, contracts=contracts), world) as simulator:
+        rig = Rig(spec, stand, simulator, clock)
+        try:
+            yield rig
+        finally:
+            await rig.driver.close()
+    await wait_for(lambda: not asyncio.all_tasks() - before, what="no task left")
+
+
+def first_stream(streams: Sequence[Stream]) -> Stream:
+    """The stream that carries market data."""
+    return next(stream for stream in streams if stream.carries.modes)
