@@ -354,6 +354,20 @@ async def test_only_a_reading_opens_the_gate() -> None:
         await asyncio.wait_for(house.reconciler.ready(ACCOUNT), 2)
 
 
+async def test_a_row_that_cannot_be_read_holds_new_orders_until_the_books_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with bench() as house:
+        monkeypatch.setattr(house.journal, "unread", lambda account: ["L-BBBBBBBBBB"])
+        house.live.pause = asyncio.Event()
+        house.reconciler.start([ACCOUNT])
+        waiting = asyncio.create_task(house.reconciler.ready(ACCOUNT))
+        await house.reads(1)
+        assert not waiting.done()
+        house.live.pause.set()
+        await asyncio.wait_for(waiting, 2)
+
+
 async def test_the_gate_opens_where_nothing_is_left_to_be_settled() -> None:
     async with bench(UNKNOWN) as house:
         house.reconciler.start([ACCOUNT])

@@ -393,6 +393,22 @@ async def test_a_look_alike_of_an_order_in_doubt_is_refused(house: House) -> Non
     assert (await house.place()).state is S.OPEN
 
 
+async def test_a_defect_after_the_answer_leaves_nobody_waiting(
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> Order:
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(house.updates, "accepted", broken)
+    with pytest.raises(InDoubt):
+        await asyncio.wait_for(house.place(), QUICK.evidence / 2)
+    monkeypatch.setattr(house.updates, "denied", broken)
+    house.live.placing = failing(NotSent("no way"), after=False)
+    with pytest.raises(Denied, match="A fault of ours"):
+        await asyncio.wait_for(house.place(symbol="TCS"), QUICK.evidence / 2)
+    assert caplog.text.count("was not followed to its end") == 2
+
+
 async def test_a_look_alike_of_an_order_whose_caller_was_sent_away_is_refused(house: House) -> None:
     """The broker still has it, and the caller was told not to repeat: it is in doubt for him."""
     house.live.placing = held = Held()

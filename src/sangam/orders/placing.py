@@ -275,7 +275,9 @@ class Placing:
             placement.fail(in_doubt(self._now(order)))
         elif (error := task.exception()) is not None:
             log.error("%s: %s was not followed to its end", order.account, order.id, exc_info=error)
-            placement.fail(in_doubt(self._now(order)))
+            placement.fail(
+                in_doubt(self._now(order)) if placement.announced else Denied(text_of(error), code_of(error))
+            )
 
     def _now(self, order: Order) -> Order:
         return self._journal.get(order.id) or order
