@@ -275,9 +275,8 @@ class Placing:
             placement.fail(in_doubt(self._now(order)))
         elif (error := task.exception()) is not None:
             log.error("%s: %s was not followed to its end", order.account, order.id, exc_info=error)
-            placement.fail(
-                in_doubt(self._now(order)) if placement.announced else Denied(text_of(error), code_of(error))
-            )
+            unsent = Denied("A fault of ours, see the log. Nothing was sent.", order=order)
+            placement.fail(in_doubt(self._now(order)) if placement.announced else unsent)
 
     def _now(self, order: Order) -> Order:
         return self._journal.get(order.id) or order
