@@ -50,14 +50,11 @@ async def test_orders_are_listed_shown_and_exported(tmp_path: Path, line: Comman
         assert (said.code, said.out, said.err) == (0, "", "No orders today.\n")
         filled = await order(app)
         await order(app, pricetype="LIMIT", price=1, action="BUY")
-        assert app._orders is not None
-        journal = app._orders.journal
 
-        def is_filled() -> bool:
-            found = journal.get(filled)
-            return found is not None and found.state is OrderState.COMPLETE
+        async def is_written() -> bool:
+            return "ORDER_FILLED" in (await line.run("orders", "show", filled)).out
 
-        await wait_for(is_filled, what="the fill")
+        await wait_for(is_written, what="the fill in the journal")
 
         rows = (await line.run("orders", "list", "--account", "demo-paper")).out.splitlines()
         assert rows[0].split()[:4] == ["id", "account", "symbol", "side"]
@@ -96,7 +93,11 @@ async def test_an_order_in_doubt_is_settled_by_hand_with_a_reason(tmp_path: Path
         assert said.err.endswith(f"\n{id} is rejected.\n")  # behind the log of the server, which is in this process
         shown = (await line.run("orders", "show", id)).out
         assert "Resolved by the command line: not in the app, checked 10:42" in shown
-        assert "ORDER_RESOLVED" in shown
+
+        async def is_written() -> bool:
+            return "ORDER_RESOLVED" in (await line.run("orders", "show", id)).out
+
+        await wait_for(is_written, what="the resolution in the journal")
         said = await line.run("orders", "resolve", id, "complete", "--note", "changed my mind")
         assert said.code == 1
         assert "not in doubt: it is rejected" in said.err
