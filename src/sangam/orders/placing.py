@@ -275,7 +275,7 @@ class Placing:
             placement.fail(in_doubt(self._now(order)))
         elif (error := task.exception()) is not None:
             log.error("%s: %s was not followed to its end", order.account, order.id, exc_info=error)
-            unsent = Denied("A fault of ours, see the log. Nothing was sent.", order=order)
+            unsent = Denied("A fault of ours, see the log. Nothing was sent.", "ORDER_ERROR", order)
             placement.fail(in_doubt(self._now(order)) if placement.announced else unsent)
 
     def _now(self, order: Order) -> Order:
