@@ -1,8 +1,15 @@
-"""What the command line is told of the paper book: every setting, the untouched ones too."""
+"""What the command line is told: settlements that are not kept yet, and every setting of the paper book."""
+
+from typing import Any
 
 import msgspec
+import pytest
+from tests.orders_support import an_order
 
-from sangam.app.order_verbs import _plain
+from sangam.app.order_verbs import OrderVerbs, _plain
+from sangam.model.clock import SystemClock
+from sangam.model.errors import StoreError
+from sangam.model.order import Order, OrderState
 from sangam.paper.config import Config
 
 
@@ -18,3 +25,25 @@ def test_settings_are_told_as_they_are_by_default() -> None:
     assert list(told["config"]) == list(Config.__struct_fields__)
     assert told["config"]["charges"] is True
     assert told["config"]["nse_bse_square_off_time"] == "15:15"
+
+
+class FullJournal:
+    def get(self, id: str) -> Order:
+        return an_order(id=id, state=OrderState.UNKNOWN)
+
+    async def kept(self) -> None:
+        raise StoreError("The database is full.")
+
+
+class Settles:
+    def resolve(self, order: Order, state: str, by: str, note: str) -> Order:
+        return msgspec.structs.replace(order, state=OrderState(state))
+
+
+async def test_a_settlement_that_cannot_be_written_down_yet_says_so() -> None:
+    rest: Any = None
+    journal: Any = FullJournal()
+    updates: Any = Settles()
+    verbs = OrderVerbs(journal, updates, rest, rest, SystemClock())
+    with pytest.raises(StoreError, match=r"L-1 is rejected now.*tried again.*The database is full\."):
+        await verbs.call("orders/resolve", {"order": "L-1", "outcome": "rejected", "note": "seen"})

@@ -198,6 +198,13 @@ async def test_only_what_is_pending_may_be_sent_and_only_once(room: Room) -> Non
         await room.journal.sent(withdrawn, room.clock.now_ms())
 
 
+async def test_what_was_journalled_is_kept_before_anybody_says_so(room: Room) -> None:
+    added = room.journal.add([room.order(1)])
+    await room.journal.kept()
+    assert added.done()
+    assert room.rows() == {"L-0000000001": "pending"}
+
+
 async def test_the_day_s_change_takes_what_is_settled_out_of_memory(room: Room) -> None:
     waiting = await room.save(await room.place(1), EventKind.PLACED, state=OrderState.OPEN, order_id="1")
     settled = await room.save(await room.place(2), EventKind.FILLED, state=OrderState.COMPLETE, order_id="2")

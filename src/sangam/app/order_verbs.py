@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime, time
 from typing import Any
 
@@ -12,7 +13,7 @@ from sangam.accounts.admin import ADMIN_USER
 from sangam.accounts.arguments import Arguments, OfUser
 from sangam.accounts.verbs import Verbs
 from sangam.model.clock import IST, Clock
-from sangam.model.errors import InvalidInput, OrderNotFound
+from sangam.model.errors import InvalidInput, OrderNotFound, StoreError
 from sangam.model.order import Order
 from sangam.orders.journal import Journal
 from sangam.orders.updates import Updates
@@ -81,10 +82,15 @@ class OrderVerbs(Verbs):
         events = [entry for entry in entries if _about(entry) == order.id]
         return {"order": msgspec.to_builtins(order), "events": events}
 
-    def _resolve(self, wanted: Resolve) -> dict[str, Any]:
+    async def _resolve(self, wanted: Resolve) -> dict[str, Any]:
         if not wanted.note.strip():
             raise InvalidInput("Say how you know (--note): it is kept with the order.")
         settled = self._updates.resolve(self._find(wanted.order), wanted.outcome, "the command line", wanted.note)
+        try:
+            await self._journal.kept()
+        except StoreError as error:
+            text = f"{settled.id} is {settled.state.value} now, which could not be written down yet; that is tried again"
+            raise StoreError(f"{text}. {error}") from None
         return {"id": settled.id, "state": settled.state.value}
 
     async def _export(self, wanted: Export) -> dict[str, Any]:
@@ -93,6 +99,8 @@ class OrderVerbs(Verbs):
         return {"events": await self._audit(account, since, since + DAY_MS)}
 
     async def _audit(self, account: str | None, since: int, until: int) -> list[dict[str, Any]]:
+        with suppress(StoreError):  # a trail that lacks its last moments is better than none
+            await self._journal.kept()
         return await asyncio.to_thread(lambda: list(self._journal.export(account, since, until)))
 
     def _find(self, name: str) -> Order:

@@ -349,6 +349,10 @@ class Journal:
                 found.append(news)
         return found
 
+    async def kept(self) -> None:
+        """Returns once all that was journalled so far is durable. Raises StoreError where it cannot be for now."""
+        await self._writer.put()
+
     def export(self, account: str | None, since_ms: int, until_ms: int) -> Iterator[dict[str, Any]]:
         """The audit trail, oldest first; belongs to a thread. Events of orders with the order as it was then, and acts
         at the moment they were asked for, with what came of them."""
