@@ -1,5 +1,6 @@
 """Baskets, splits, cancel-all, close-position over REST."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -148,6 +149,36 @@ async def test_close_position(served: Served) -> None:
     assert (await served.order("closeposition")).json()["message"] == "Closed 1 positions"
     served.desk.positions_held.clear()
     assert (await served.order("closeposition")).json()["message"] == "No open positions to close"
+
+
+async def test_a_large_position_is_closed_in_slices(served: Served) -> None:
+    hold(served, 25)
+    served.desk.freezes["SBIN"] = 10
+    told = (await served.order("closeposition", client_order_id="C")).json()
+    assert told["message"] == "All Open Positions Squared Off"
+    (row,) = told["closed_positions"]
+    assert (row["symbol"], row["status"], row["orderid"]) == ("SBIN", "success", "260803000001")
+    assert [(part["order_num"], part["quantity"], part["status"]) for part in row["split_results"]] == [
+        (1, 10, "success"), (2, 10, "success"), (3, 5, "success"),
+    ]  # fmt: skip
+    served.desk.faults["SBIN"] = Rejected("no")
+    told = (await served.order("closeposition")).json()
+    (row,) = told["failed_closures"]
+    assert (told["closed_positions"], row["reason"], len(row["split_results"])) == ([], "no", 3)
+
+
+async def test_a_position_that_an_order_still_changes(served: Served) -> None:
+    hold(served, 5)
+    served.desk.fills = OrderState.OPEN
+    body = {**SBIN, "action": "SELL", "quantity": 0, "position_size": 0}
+    first = (await served.order("placesmartorder", **body)).json()
+    second, closing = await asyncio.gather(served.order("placesmartorder", **body), served.order("closeposition"))
+    told = second.json()
+    assert (second.status_code, told["error_code"], told["orderid"]) == (409, "ORDER_ERROR", first["orderid"])
+    assert "still changes this position. Nothing was sent" in told["message"]
+    (row,) = closing.json()["failed_closures"]
+    assert (row["symbol"], row["orderid"], row["error_code"]) == ("SBIN", first["orderid"], "ORDER_ERROR")
+    assert len(served.desk.placed()) == 1
 
 
 async def test_an_unreadable_position_book_is_not_flat(served: Served) -> None:

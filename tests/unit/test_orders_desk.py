@@ -105,6 +105,7 @@ class Room:
     def __init__(self, home: Path) -> None:
         self.live, self.paper = Books(LIVE), Books(PAPER)
         self.house = House(home, live=self.live)
+        self.clock = ManualClock(datetime(2026, 8, 18, 10, 0, tzinfo=IST))
         self.desk = OrderDesk(
             self.house.journal,
             self.house.router,
@@ -113,7 +114,7 @@ class Room:
             master=lambda account: self.house.master,
             price=self._price,
             trades_live=lambda broker: broker == ACCOUNT.broker,
-            clock=ManualClock(datetime(2026, 8, 18, 10, 0, tzinfo=IST)),
+            clock=self.clock,
         )
 
     async def _price(self, account: str, instrument: Instrument) -> float:
@@ -217,6 +218,35 @@ async def test_the_order_book_has_what_only_the_journal_knows(room: Room) -> Non
     ]
     assert {order.order_id for order in book} == {mine.order_id, "B9"}
     assert {order.mode for order in book} == {LIVE}
+
+
+async def test_what_may_still_change_positions(room: Room) -> None:
+    """From the journal alone; what ended a moment ago is told to whom asks for it."""
+    over = await room.desk.place(caller(), ticket())
+    works = await room.desk.place(caller(), ticket())
+    await room.desk.place(caller(PAPER), ticket())
+    room.live.error = Unknown("nothing is read")
+    room.clock.advance((over.updated_at - room.clock.now_ms()) / 1000)
+    terms: dict[str, Any] = {"order_id": over.order_id, "tag": over.our_tag, "brsymbol": "SBIN"}
+    room.house.updates.heard(ACCOUNT.id, LIVE, an_update("complete", filled_quantity=10, **terms))
+    assert [order.id for order in room.desk.moving(caller())] == [works.id]
+    assert {order.id for order in room.desk.moving(caller(), ended_within=60)} == {over.id, works.id}
+    room.clock.advance(3600)
+    assert {order.id for order in room.desk.moving(caller(), ended_within=60)} == {works.id}
+
+
+async def test_a_paper_book_is_one_for_all_accounts_of_its_user(room: Room) -> None:
+    mine = await room.desk.place(caller(PAPER), ticket())
+    other = AccountInfo("u-other", "u", "toy")
+    whole = Identity(user="u", key_id="k2", scopes=frozenset(), accounts=(ACCOUNT, other))
+    assert [order.id for order in room.desk.moving(Caller(whole, other, PAPER))] == [mine.id]
+    assert room.desk.moving(Caller(whole, other, LIVE)) == []
+
+
+async def test_the_largest_order_of_an_exchange(room: Room) -> None:
+    assert room.desk.freeze_quantity(caller(), SBIN) is None
+    room.house.master.freezes["SBIN"] = 500
+    assert room.desk.freeze_quantity(caller(), SBIN) == 500
 
 
 async def test_promise_7_a_book_that_cannot_be_read_is_not_empty(room: Room) -> None:
