@@ -89,7 +89,7 @@ class OrderVerbs(Verbs):
         try:
             await self._journal.kept()
         except StoreError as error:
-            text = f"{settled.id} is {settled.state.value} now, which could not be written down yet; that is tried again"
+            text = f"{settled.id} is {settled.state.value} now, which could not be written down yet; it is tried again"
             raise StoreError(f"{text}. {error}") from None
         return {"id": settled.id, "state": settled.state.value}
 
