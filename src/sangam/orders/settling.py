@@ -71,6 +71,8 @@ def unsettled(order: Order) -> Conflict:
     name = f"Order {order.order_id or order.id} ({order.action} {order.quantity} {order.symbol}, {order.state})"
     if order.state.is_final:
         text = f"{name} is not in the broker's position book yet. Nothing was sent; try again in a moment."
+    elif order.state is OrderState.UNKNOWN:
+        text = f"{name} perhaps still changes this position. Nothing was sent; wait for its outcome or resolve it."
     else:
         text = f"{name} still changes this position. Nothing was sent; try again when it is over, or cancel it."
     return Conflict(text, order=order)
