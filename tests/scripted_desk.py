@@ -172,7 +172,7 @@ class ScriptedDesk:
 
     # --- beside it ----------------------------------------------------------------------------------------------------
 
-    def resolve(self, caller: Caller, reference: str, outcome: str, note: str) -> Order:
+    async def resolve(self, caller: Caller, reference: str, outcome: str, note: str) -> Order:
         self._ask("resolve", reference, outcome, note)
         return msgspec.structs.replace(self.find(caller, reference), state=OrderState(outcome))
 

@@ -200,7 +200,7 @@ async def test_only_what_is_pending_may_be_sent_and_only_once(room: Room) -> Non
 
 async def test_what_was_journalled_is_kept_before_anybody_says_so(room: Room) -> None:
     added = room.journal.add([room.order(1)])
-    await room.journal.kept()
+    await room.journal.kept("It is there")
     assert added.done()
     assert room.rows() == {"L-0000000001": "pending"}
 
@@ -326,6 +326,8 @@ async def test_a_full_disk_undoes_admissions_and_keeps_facts(room: Room) -> None
     room.journal.save(denied, EventKind.REJECTED)
     await wait_for(lambda: room.writer.trouble, what="trouble")
     assert not fact.done()
+    with pytest.raises(StoreError, match="^It is filled, which could not be written down yet.*full"):
+        await room.journal.kept("It is filled")
     assert known(room.journal, order.id) == filled
     assert [news.seq for news in await room.journal.since([ACCOUNT], 0)] == [room.journal.newest - 1]
     room.space(True)

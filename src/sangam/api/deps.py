@@ -60,7 +60,7 @@ class ApiDeps:
     analyzer: Callable[[Identity], bool] = lambda identity: False
     set_analyzer: Callable[[Identity, bool], Awaitable[None]] = _not_here
     paper: Callable[[Caller], Mapping[str, Any]] | None = None
-    resolve: Callable[[Caller, str, str, str], Order] = _not_here
+    resolve: Callable[[Caller, str, str, str], Awaitable[Order]] = _not_here
     events: Callable[[Identity, int], Awaitable[tuple[list[OrderNews], int]]] = _not_here
 
     def today(self) -> date:

@@ -77,7 +77,7 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk, composites: Composites) -
         """Only where no evidence can come: you looked at the broker's own pages. It stays on the record."""
         caller = gate.caller(desk, wanted, request, write=True)
         with ordering(caller, write=True):
-            order = deps.resolve(caller, wanted.orderid, wanted.outcome, wanted.note)
+            order = await deps.resolve(caller, wanted.orderid, wanted.outcome, wanted.note)
         return answer(caller, data=order_row(order))
 
     @router.post("/orders/events", summary="What became of orders since an event")

@@ -86,11 +86,7 @@ class OrderVerbs(Verbs):
         if not wanted.note.strip():
             raise InvalidInput("Say how you know (--note): it is kept with the order.")
         settled = self._updates.resolve(self._find(wanted.order), wanted.outcome, "the command line", wanted.note)
-        try:
-            await self._journal.kept()
-        except StoreError as error:
-            text = f"{settled.id} is {settled.state.value} now, which could not be written down yet; it is tried again"
-            raise StoreError(f"{text}. {error}") from None
+        await self._journal.kept(f"{settled.id} is {settled.state.value} now")
         return {"id": settled.id, "state": settled.state.value}
 
     async def _export(self, wanted: Export) -> dict[str, Any]:
@@ -100,7 +96,7 @@ class OrderVerbs(Verbs):
 
     async def _audit(self, account: str | None, since: int, until: int) -> list[dict[str, Any]]:
         with suppress(StoreError):  # a trail that lacks its last moments is better than none
-            await self._journal.kept()
+            await self._journal.kept("The audit trail was asked for")
         return await asyncio.to_thread(lambda: list(self._journal.export(account, since, until)))
 
     def _find(self, name: str) -> Order:

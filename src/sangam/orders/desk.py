@@ -101,10 +101,12 @@ class OrderDesk:
     async def cancel(self, caller: Caller, reference: str) -> Order:
         return await self._router.cancel(caller, await self._known(caller, reference))
 
-    def resolve(self, caller: Caller, reference: str, outcome: str, note: str) -> Order:
-        """The user settles an order in doubt, on the record. Raises OrderNotFound, InvalidInput."""
-        identity = caller.identity
-        return self._updates.resolve(self.find(caller, reference), outcome, f"{identity.user}/{identity.key_id}", note)
+    async def resolve(self, caller: Caller, reference: str, outcome: str, note: str) -> Order:
+        """The user settles an order in doubt, on the record. Raises OrderNotFound, InvalidInput, StoreError."""
+        by = f"{caller.identity.user}/{caller.identity.key_id}"
+        settled = self._updates.resolve(self.find(caller, reference), outcome, by, note)
+        await self._journal.kept(f"{settled.id} is {settled.state.value} now")
+        return settled
 
     def find(self, caller: Caller, reference: str) -> Order:
         journal, account = self._journal, caller.account.id

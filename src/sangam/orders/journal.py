@@ -349,9 +349,14 @@ class Journal:
                 found.append(news)
         return found
 
-    async def kept(self) -> None:
-        """Returns once all that was journalled so far is durable. Raises StoreError where it cannot be for now."""
-        await self._writer.put()
+    async def kept(self, done: str) -> None:
+        """Returns once all that was journalled so far is durable. Where it cannot be for now, raises StoreError that
+        says what was `done` all the same: facts are tried again."""
+        try:
+            await self._writer.put()
+        except StoreError as error:
+            text = f"{done}, which could not be written down yet; it is tried again. {error}"
+            raise StoreError(text) from None
 
     def export(self, account: str | None, since_ms: int, until_ms: int) -> Iterator[dict[str, Any]]:
         """The audit trail, oldest first; belongs to a thread. Events of orders with the order as it was then, and acts
