@@ -326,7 +326,7 @@ async def test_a_full_disk_undoes_admissions_and_keeps_facts(room: Room) -> None
     room.journal.save(denied, EventKind.REJECTED)
     await wait_for(lambda: room.writer.trouble, what="trouble")
     assert not fact.done()
-    with pytest.raises(StoreError, match="^It is filled, which could not be written down yet.*full"):
+    with pytest.raises(StoreError, match=r"^It is filled, which could not be written down yet.*full"):
         await room.journal.kept("It is filled")
     assert known(room.journal, order.id) == filled
     assert [news.seq for news in await room.journal.since([ACCOUNT], 0)] == [room.journal.newest - 1]
