@@ -103,15 +103,15 @@ class Statistics:
 
 def trade_row(instrument: Instrument, trade: Trade) -> Row:
     return {
-        "orderid": trade.order_id,
-        "tradeid": trade.trade_id,
-        **_named(instrument),
         "action": trade.action.value,
+        **_named(instrument),
+        "orderid": trade.order_id,
         "product": trade.product.value,
         "quantity": trade.quantity,
         "average_price": trade.price,
-        "trade_value": round(trade.price * trade.quantity, 2),
         "timestamp": trade.timestamp,
+        "trade_value": round(trade.price * trade.quantity, 2),
+        "tradeid": trade.trade_id,
     }
 
 
@@ -131,10 +131,10 @@ def holding_row(instrument: Instrument, holding: Holding) -> Row:
         **_named(instrument),
         "product": holding.product.value,
         "quantity": holding.quantity,
-        "average_price": holding.average_price,
-        "ltp": holding.ltp,
         "pnl": holding.pnl,
         "pnlpercent": holding.pnl_percent,
+        "average_price": holding.average_price,
+        "ltp": holding.ltp,
     }
 
 
