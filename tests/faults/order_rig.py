@@ -1,7 +1,10 @@
 """A server process that trades for one user at simulated brokers, and the two books that must agree: the brokers'
 ledgers, and the journal as its file has it."""
 
+import contextlib
 import os
+import random
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +35,16 @@ _HTTP = httpx.Client(trust_env=False, timeout=30, limits=httpx.Limits(max_keepal
 _OURS = os.pathsep.join((str(ROOT), str(ROOT / "src")))
 
 
+def quiet_port() -> int:
+    """A free port of those that systems give to no outgoing connection: clients that knock while the server is down
+    could else meet themselves there, and the server would find its port busy."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class OrderServer(ServerProcess):
     """`order_server` in place of ``sangam``."""
 
@@ -39,6 +52,8 @@ class OrderServer(ServerProcess):
         rates = dict.fromkeys(("API_RATE_LIMIT", "ORDER_RATE_LIMIT", "WS_MAX_MESSAGES_PER_SECOND"), PLENTY)
         ours: dict[str, Any] = {"VALID_BROKERS": "zerodha", "PYTHONPATH": _OURS, **rates, **settings}
         super().__init__(home, **ours)
+        self.api_port, self.ws_port = quiet_port(), quiet_port()
+        self.environment |= {"API_PORT": str(self.api_port), "WEBSOCKET_PORT": str(self.ws_port)}
 
     def wait_for_death(self) -> int:
         """Its exit code, once it ended by itself."""
