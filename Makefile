@@ -10,7 +10,7 @@ CHECKED := src tests bench examples
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
-.PHONY: help serve test lint format bench peers soak-orders lock clean
+.PHONY: help serve test lint format bench matrix peers soak-orders lock clean
 
 help:
 	@echo "make serve    the server, on an empty home with a simulated market"
@@ -19,6 +19,7 @@ help:
 	@echo "make format   let ruff rewrite the code"
 	@echo "make bench    measure; writes docs/performance.md"
 	@echo "make soak-orders SEEDS=200  orders in bad weather for as many seeds (FROM=1000: other ones)"
+	@echo "make matrix   every broker's conformance cases; writes docs/capabilities.md"
 	@echo "make peers    the official clients' own environments (make test does it too)"
 	@echo "make lock     pin the newest allowed dependencies (needs uv)"
 	@echo "make clean    remove the environments and caches"
@@ -41,6 +42,9 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench
+
+matrix: $(VENV)/.dev
+	@$(BIN)/python -m tests.conformance
 
 peers: $(VENV)/.dev
 	@$(BIN)/python -m tests.peers.environments

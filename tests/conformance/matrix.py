@@ -3,9 +3,9 @@
 A case is a function with an id, a title (its docstring), and needs. It acts on the real rooms of the house, with one
 broker's folder below them and its simulator at the other end, and expects objects of the model. It knows no broker."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sangam.brokers.contract import BrokerSpec
 
@@ -90,7 +90,17 @@ class Unexplained(Exception):
     """A broker skips a case and no sheet says why."""
 
 
-def why_skipped(case: Case, spec: BrokerSpec, absent: dict[str, str]) -> str | None:
+class Skip(NamedTuple):
+    """`reason` says why the broker has not what is needed, and where its sheet says so."""
+
+    need: Need
+    reason: str
+
+    def __str__(self) -> str:
+        return f"no {self.need}: {self.reason}"
+
+
+def skip(case: Case, spec: BrokerSpec, absent: Mapping[str, str]) -> Skip | None:
     """None where the case runs. Raises Unexplained where the stand of the broker names no reason."""
     need = case.missing(spec)
     if need is None:
@@ -98,4 +108,4 @@ def why_skipped(case: Case, spec: BrokerSpec, absent: dict[str, str]) -> str | N
     reason = absent.get(str(need)) or absent.get(need.kind)
     if reason is None:
         raise Unexplained(f"{spec.title} offers no {need}: name the reason and the sheet's section in its stand.")
-    return f"no {need}: {reason}"
+    return Skip(need, reason)

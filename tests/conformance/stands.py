@@ -63,7 +63,7 @@ def _open(kind: Callable[..., Simulator], exchange: Exchange, world: World) -> S
     )
 
 
-_PAPER = "the house's own market has one token and no login of its own"
+_PAPER = "it has one token and no login of its own, being the house's market"
 
 STANDS: dict[str, Stand] = {
     "zerodha": Stand(
@@ -72,8 +72,8 @@ STANDS: dict[str, Stand] = {
         webhook=lambda kite, order_id: kite.webhook(order_id),
         too_many=lambda kite: kite.too_many,
         absent={
-            "login by steps": "the login is a page (zerodha.md, 2)",
-            "book": "five levels (zerodha.md, 7)",
+            "login by steps": "the login is a page, and has no other way (zerodha.md, 2)",
+            "book": "its books have five levels (zerodha.md, 7)",
         },
     ),
     "paper": Stand(
@@ -85,14 +85,14 @@ STANDS: dict[str, Stand] = {
             "login by steps": _PAPER,
             "renewal of sessions": _PAPER,
             "logout": _PAPER,
-            "rate limits": "it runs beside the server and answers everything",
-            "book": "five levels",
+            "rate limits": "it keeps no rate limits: it runs beside the server",
+            "book": "its books have five levels",
             **dict.fromkeys(
                 (
                     "orders", "tag", "single order", "limit of modifications", "margin calculator",
                     "conversion of positions", "GTT", "OCO", "webhook", "product", "IOC",
                 ),
-                "simulated: orders of its accounts go to the paper book (symbols.md, 5)",
+                "orders of its accounts go to the paper book (symbols.md, 5)",
             ),
         },
     ),

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from tests.conformance.cases import CASES
-from tests.conformance.matrix import GROUPS, Case, why_skipped
+from tests.conformance.matrix import GROUPS, Case, skip
 from tests.conformance.rig import rig_for
 from tests.conformance.stands import STANDS
 
@@ -21,8 +22,8 @@ BROKERS = list(registry.load())
 )
 async def test_case(spec: BrokerSpec, case: Case) -> None:
     stand = STANDS[spec.name]
-    if reason := why_skipped(case, spec, stand.absent):
-        pytest.skip(f"{spec.title}: {reason}")
+    if skipped := skip(case, spec, stand.absent):
+        pytest.skip(f"{spec.title}: {skipped}")
     async with rig_for(spec, stand, case.world) as rig:
         await case.act(rig)
 
@@ -31,7 +32,15 @@ def test_every_broker_has_a_stand_and_a_reason_for_each_skip() -> None:
     assert STANDS.keys() == {spec.name for spec in BROKERS}
     for spec in BROKERS:
         for case in CASES.values():
-            why_skipped(case, spec, STANDS[spec.name].absent)
+            skip(case, spec, STANDS[spec.name].absent)
+
+
+def test_only_the_stands_know_a_broker() -> None:
+    names = {name for spec in BROKERS if not spec.simulated for name in (spec.name, *spec.aliases)}
+    for path in Path(__file__).parent.glob("*.py"):
+        if path.name != "stands.py":
+            text = path.read_text(encoding="utf-8").casefold()
+            assert not {name for name in names if re.search(rf"\b{name}\b", text)}, path.name
 
 
 def test_the_cases_are_numbered_without_gaps_and_all_have_a_title() -> None:
