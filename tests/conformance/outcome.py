@@ -14,12 +14,16 @@ from sangam.model.order import Change
 from sangam.orders.live import Live
 from sangam.simulators.mishaps import Mishap
 
+SLOW = (Mishap.TAKEN_IN_SILENCE, Mishap.TAKEN_ANSWERED_LATE)
+
 
 def after_mishap(number: int, mishap: Mishap, error: type[BrokerError], title: str) -> None:
     @case(f"OUTCOME-{number:02d}", needs.ORDERS, title=title)
     async def _(rig: Rig) -> None:
         share = await rig.share()
         order = rig.order(share)
+        if mishap in SLOW:
+            await rig.hurry()
         rig.simulator.faults.mishap(mishap, seconds=1.5)
         with pytest.raises(error) as caught:
             await rig.place(order, share)

@@ -45,7 +45,7 @@ MORNING = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
 """A Tuesday, with all markets open."""
 
 QUICK = Timing(stale_after=20.0, stuck_after=60.0, check=0.02, settled=0.2, backoff_first=0.02, backoff_cap=0.1)
-IMPATIENT = HttpTiming(write=1.0, write_wait=0.5, pause=0.01)
+IMPATIENT = HttpTiming(write=1.0, write_wait=0.5)
 
 
 class Morning:
@@ -70,9 +70,9 @@ class Rig:
         self.simulator = simulator
         self.exchange = simulator.exchange
         self.clock = clock
-        self.driver = HttpDriver(clock, IMPATIENT)
+        self.driver = HttpDriver(clock)
         self.session = self.session_of(simulator.credentials)
-        self.live = Live(self.driver, lambda account: spec, lambda account: self.session)
+        self.live = self._live()
         self.sent = 0
         self._orders = 0
         self._known: ToyMaster | None = None
@@ -81,6 +81,15 @@ class Rig:
     @property
     def client(self) -> str:
         return self.stand.client(self.simulator)
+
+    def _live(self) -> Live:
+        return Live(self.driver, lambda account: self.spec, lambda account: self.session)
+
+    async def hurry(self) -> None:
+        """From now on a write is waited for one second rather than ten."""
+        await self.driver.close()
+        self.driver = HttpDriver(self.clock, IMPATIENT)
+        self.live = self._live()
 
     @property
     def trading(self) -> Trading:
