@@ -3,7 +3,8 @@
 import pytest
 from tests.conformance import needs
 from tests.conformance.matrix import World, case
-from tests.conformance.rig import ACCOUNT, Rig
+from tests.conformance.rig import Rig
+from tests.conformance.streaming import ACCOUNT
 
 from sangam.model.books import MarginLeg
 from sangam.model.enums import Action, PriceType, Product

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from tests.conformance import needs
 from tests.conformance.matrix import World, case
-from tests.conformance.rig import MORNING, Rig, expected, side
+from tests.conformance.rig import MORNING, Rig
+from tests.conformance.streaming import expected, side
 
 from sangam.feed.market_data import history, quotes
 from sangam.model.calendar import SESSIONS

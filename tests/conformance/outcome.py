@@ -4,7 +4,8 @@ sent twice, and what is unknown is found out by reading."""
 import pytest
 from tests.conformance import needs
 from tests.conformance.matrix import case
-from tests.conformance.rig import ACCOUNT, Rig
+from tests.conformance.rig import Rig
+from tests.conformance.streaming import ACCOUNT
 from tests.support import free_port
 
 from sangam.model.books import GttLeg

@@ -3,7 +3,8 @@
 import pytest
 from tests.conformance import needs
 from tests.conformance.matrix import case
-from tests.conformance.rig import ACCOUNT, Rig
+from tests.conformance.rig import Rig
+from tests.conformance.streaming import ACCOUNT
 from tests.support import wait_for
 
 from sangam.brokers.contract import BooksChanged

@@ -3,7 +3,8 @@
 import msgspec
 from tests.conformance import needs
 from tests.conformance.matrix import World, case
-from tests.conformance.rig import ACCOUNT, Rig, first_stream
+from tests.conformance.rig import Rig
+from tests.conformance.streaming import ACCOUNT, first_stream
 from tests.support import wait_for
 
 from sangam.feed.pool import Caps

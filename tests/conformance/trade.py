@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from tests.conformance import needs
 from tests.conformance.matrix import World, case
-from tests.conformance.rig import ACCOUNT, Rig
+from tests.conformance.rig import Rig
+from tests.conformance.streaming import ACCOUNT
 
 from sangam.model.books import GttLeg
 from sangam.model.enums import Action, PriceType, Product
@@ -321,6 +322,10 @@ async def _(rig: Rig) -> None:
     share = await rig.share()
     placed = await rig.place(rig.order(share), share)
     assert await rig.live.find(ACCOUNT, placed) == await rig.told(placed)
+    await cancel(rig, placed)
+    found = await rig.live.find(ACCOUNT, placed)
+    assert found == await rig.told(placed)
+    assert found.status == CANCELLED
     assert await rig.live.find(ACCOUNT, msgspec.structs.replace(placed, order_id="404")) is None
 
 
