@@ -149,7 +149,7 @@ def test_the_readme_shows_the_welcome_as_it_is() -> None:
     key = re.search(r"sangam_\w+", shown)
     assert key is not None
     run = RunInfo(pid=1, api_host="127.0.0.1", api_port=5000, websocket_host="127.0.0.1", websocket_port=8765)
-    welcome = welcome_text(run, Demo(key[0], None, True)).split("\nStream it", 1)[0].strip()
+    welcome = welcome_text(run, Demo(key[0], None, True)).split("\nStream and trade it", 1)[0].strip()
     assert welcome in shown
 
 

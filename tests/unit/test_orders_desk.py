@@ -13,7 +13,7 @@ from tests.router_rig import ACCOUNT, SBIN, House, ScriptedExecutor, caller, tic
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import Action, Exchange, KeyMode, Product, Scope
-from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown
+from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown, Unsupported
 from sangam.model.identity import AccountInfo, Identity
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderState, OrderUpdate, TradingMode
@@ -113,7 +113,7 @@ class Room:
             {LIVE: self.live, PAPER: self.paper},
             master=lambda account: self.house.master,
             price=self._price,
-            trades_live=lambda broker: broker == ACCOUNT.broker,
+            venue={ACCOUNT.broker: LIVE, PAPER_ONLY.broker: PAPER}.get,
             clock=self.clock,
         )
 
@@ -160,6 +160,14 @@ async def test_the_mode_is_that_of_key_switch_and_broker(
 async def test_promise_5_a_key_for_live_orders_never_trades_paper(room: Room) -> None:
     with pytest.raises(Denied, match="This key trades live only"):
         room.desk.caller(identity(KeyMode.LIVE), "u-sim")
+
+
+async def test_promise_5_orders_for_a_broker_that_takes_none_do_not_become_paper(room: Room) -> None:
+    off = AccountInfo("u-off", "u", "switched-off")
+    held: dict[str, Any] = {"accounts": (ACCOUNT, off), "order_account": off}
+    with pytest.raises(Unsupported, match="not supported for broker 'switched-off'"):
+        room.desk.caller(identity(**held), None)
+    assert room.desk.caller(identity(KeyMode.PAPER, **held), None).mode is PAPER
 
 
 async def test_accounts_are_never_guessed(room: Room) -> None:

@@ -318,6 +318,14 @@ async def test_paper_orders_in_doubt_are_found_in_the_paper_book() -> None:
         assert len(house.paper.reads) == count, "it tells everything by itself"
 
 
+async def test_the_paper_book_proves_at_once_what_it_does_not_have() -> None:
+    order = an_order(id="P-AAAAAAAAAA", mode=TradingMode.PAPER, state=OrderState.UNKNOWN)
+    async with bench(order, paper_only=True) as house:
+        house.clock.advance(2 * JOINABLE)
+        house.reconciler.start([ACCOUNT])
+        assert (await house.becomes(order, OrderState.REJECTED)).code == NEVER_REACHED
+
+
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
 

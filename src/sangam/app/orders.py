@@ -124,7 +124,7 @@ class OrderRoom:
             executors,
             master=master,
             price=self._price,
-            trades_live=lambda broker: broker in brokers.names and brokers[broker].trading is not None,
+            venue=self._venue,
             clock=clock,
         )
         self.actions = DeskActions(self.desk, journal, told, market.quotes, clock)
@@ -217,6 +217,14 @@ class OrderRoom:
 
     def _spec(self, account: str) -> BrokerSpec:
         return self._brokers[self._accounts[account].info.broker]
+
+    def _venue(self, broker: str) -> TradingMode | None:
+        """Where orders of a broker's accounts can go: one that was switched off takes none, and what would have been
+        money never quietly becomes paper."""
+        spec = self._brokers[broker] if broker in self._brokers.names else None
+        if spec is not None and spec.trading is not None:
+            return TradingMode.LIVE
+        return TradingMode.PAPER if spec is not None and spec.simulated else None
 
     def _trading(self, account: str) -> Trading | None:
         """None also where the account left, or its broker is switched off."""

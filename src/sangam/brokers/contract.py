@@ -107,8 +107,8 @@ class BrokerSpec:
 
     `session_ends` and `instruments_ready` are ``HH:MM`` IST: when sessions die, and from when the day's instruments can
     be had (empty: never by the clock, and at any hour). `idle_reuse` is for how many seconds an idle connection is
-    trusted with a write. `simulated` marks brokers whose market is our own exchange. Without `trading`, orders of its
-    accounts go to the paper book."""
+    trusted with a write. `simulated` marks brokers whose market is our own exchange. Without `trading`, orders of a
+    simulated one's accounts go to the paper book, and those of others are refused."""
 
     name: str
     title: str

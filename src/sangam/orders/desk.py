@@ -10,7 +10,7 @@ from sangam.instruments.freeze import UNKNOWN
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import Exchange, Product
-from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown
+from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown, Unsupported
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
 from sangam.model.order import Change, Order, Ticket, TradingMode
@@ -44,7 +44,7 @@ class OrderDesk:
     """Implements `ports.Desk`.
 
     `master(account)` raises BrokerError where the instruments are not loaded; `price` is the last price from the stream
-    or by request; `trades_live(broker)` says whether orders can go to the broker at all."""
+    or by request; `venue(broker)` says where its orders can go at all: None where it takes none from here."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class OrderDesk:
         *,
         master: Callable[[str], Master],
         price: Callable[[str, Instrument], Awaitable[float]],
-        trades_live: Callable[[str], bool],
+        venue: Callable[[str], TradingMode | None],
         clock: Clock,
     ) -> None:
         self._journal = journal
@@ -64,13 +64,14 @@ class OrderDesk:
         self._executors = executors
         self._master = master
         self._price = price
-        self._trades_live = trades_live
+        self._venue = venue
         self._clock = clock
 
     # --- who ----------------------------------------------------------------------------------------------------------
 
     def caller(self, identity: Identity, account: str | None) -> Caller:
-        """Raises InvalidInput, AuthError; Denied where the key is pinned to live and the broker takes no orders."""
+        """Raises InvalidInput, AuthError; Unsupported where the broker takes no orders from here, Denied where only
+        paper would, and the key is pinned to live."""
         target = identity.order_target(account)
         if target is None and account:
             raise InvalidInput(f"You have no account '{account}'.")
@@ -78,8 +79,14 @@ class OrderDesk:
             raise AuthError("This key has no account for orders. Choose one: sangam account default ACCOUNT --orders")
         if identity.on_paper:
             return Caller(identity, target, TradingMode.PAPER)
-        if self._trades_live(target.broker):
-            return Caller(identity, target, TradingMode.LIVE)
+        venue = self._venue(target.broker)
+        if venue is None:
+            raise Unsupported(
+                f"Orders are not supported for broker '{target.broker}' here. Nothing was sent; a key made with "
+                "--mode paper trades on paper."
+            )
+        if venue is TradingMode.LIVE:
+            return Caller(identity, target, venue)
         if identity.pinned_live:
             raise Denied(
                 f"This key trades live only, and {target.broker} takes no live orders here. "

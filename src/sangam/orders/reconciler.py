@@ -220,7 +220,8 @@ class Reconciler:
     async def _read(self, account: str, mode: TradingMode) -> None:
         """One whole order book: every row is merged, and what it lacks is judged. Raises what the executor raises."""
         now, began = self._clock.now_ms(), self._clock.monotonic() - JOINABLE
-        moments = Moments(day_began(now), round(now - JOINABLE * 1000), round(self._pace.settle * 1000))
+        settle = self._settle(mode)
+        moments = Moments(day_began(now), round(now - JOINABLE * 1000), round(settle * 1000))
         rows = await self._asked(account, mode, self._executors[mode].orders(account))
         for at, row in enumerate(rows):
             if at % _SLICE == _SLICE - 1:
@@ -236,8 +237,8 @@ class Reconciler:
             return
         await asyncio.sleep(0)
         self._doubted = {order.id: self._doubted[order.id] for order in self._still_doubted()}
-        early = {id for id, at in self._doubted.items() if at + self._pace.settle > began}
-        if mode is TradingMode.LIVE and self._woke.get(account, -inf) + self._pace.settle > began:
+        early = {id for id, at in self._doubted.items() if at + settle > began}
+        if mode is TradingMode.LIVE and self._woke.get(account, -inf) + settle > began:
             early |= {order.id for order in known if order.state is OrderState.UNKNOWN}
         open_orders = [order for order in known if not order.state.is_final and order.id not in early]
         for order, verdict in list(evidence.absent(open_orders, rows, moments, tagged=self._tagged(account, mode))):
@@ -245,7 +246,7 @@ class Reconciler:
             if verdict is Verdict.EXPIRED:
                 self._updates.expired(order)
             else:
-                text = _GONE.format(broker=order.broker, seconds=self._pace.settle)
+                text = _GONE.format(broker=order.broker, seconds=settle)
                 self._updates.rejected(order, text, NEVER_REACHED)
 
     async def _compare_trades(self, account: str, mode: TradingMode) -> None:
@@ -292,7 +293,11 @@ class Reconciler:
         if row is not None:
             self._updates.heard(order.account, order.mode, row)
             return True
-        return self._clock.now_ms() < evidence.attempted(order) + self._pace.settle * 1000
+        return self._clock.now_ms() < evidence.attempted(order) + self._settle(order.mode) * 1000
+
+    def _settle(self, mode: TradingMode) -> float:
+        """How long an order may need to show: none on paper, whose book is in this process and has no queue."""
+        return self._pace.settle if mode is TradingMode.LIVE else 0.0
 
     async def _asked(self, account: str, mode: TradingMode, answer: Awaitable[T]) -> T:
         """A broker that did not answer, or late, may have orders in its queue that it takes only now: what its book
