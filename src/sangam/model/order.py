@@ -6,6 +6,7 @@ milliseconds."""
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -92,6 +93,11 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     tag: str = ""
     client_order_id: str = ""
     wait_ms: int | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """All that an order made of it has from it, by the order's names."""
+        return {name: getattr(self, name) for name in self.__struct_fields__ if name != "wait_ms"}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
