@@ -59,7 +59,7 @@ def _open(kind: Callable[..., Simulator], exchange: Exchange, world: World) -> S
         holdings=world.holdings,
         limits=world.limits,
         refuses_early=world.early,
-        heartbeat=0.1,
+        heartbeat=0.02,
     )
 
 
@@ -77,7 +77,7 @@ STANDS: dict[str, Stand] = {
         },
     ),
     "paper": Stand(
-        open=lambda exchange, world: Paper(exchange, heartbeat=0.1),
+        open=lambda exchange, world: Paper(exchange, heartbeat=0.02),
         client=lambda paper: paper.client_id,
         absent={
             "login page": _PAPER,
