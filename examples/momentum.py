@@ -82,6 +82,14 @@ class Momentum:
             except OrderError as error:
                 log.warning("%s", error)  # it was filled, or nobody knows: its next update decides
 
+    def finish(self, seconds: float) -> bool:
+        """Leave, and wait until nothing is held any more."""
+        ends = time.monotonic() + seconds
+        while self.state != "flat" and time.monotonic() < ends:
+            self.leave()
+            time.sleep(0.05)
+        return self.state == "flat"
+
     def on_order(self, order: OrderInfo) -> None:
         if not order.is_final:
             return
@@ -170,7 +178,8 @@ def main() -> None:
             invented(broker, chosen.symbol)
         else:
             time.sleep(chosen.seconds)
-        strategy.leave()
+        if not strategy.finish(10):
+            log.critical("a position may still be open: look at %s", chosen.broker)
         funds = broker.get_funds()
         log.info("%d rounds, realised %.2f", strategy.rounds, funds.m2m_realised)
     finally:

@@ -143,7 +143,8 @@ class Line:
     async def ask(self, action: str, fields: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """The answer to one request on the line that is up now. Raises Broken; NotSent where nothing can have left."""
         if self._socket is None or self.state is not LineState.UP:
-            raise NotSent(f"The connection to the server is lost ({self.reason}). Nothing was sent.")
+            because = f" ({self.reason})" if self.reason else ""
+            raise NotSent(f"The connection to the server is lost{because}.")
         return await self._exchange(self._socket, action, fields, seconds)
 
     async def _exchange(
