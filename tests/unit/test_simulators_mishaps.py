@@ -64,7 +64,7 @@ async def test_silence_lasts_until_the_client_leaves_or_the_weather_clears(
 ) -> None:
     broker.faults.mishap(Mishap.TAKEN_IN_SILENCE, 2)
     with pytest.raises(httpx.ReadTimeout):
-        await rest.post("/orders/regular", data=ORDER | {"tag": "t1"}, timeout=0.2)
+        await rest.post("/orders/regular", data=ORDER | {"tag": "t1"}, timeout=httpx.Timeout(10, read=0.2))
     waiting = asyncio.create_task(place(rest, "t2"))
     await wait_for(lambda: taken(broker, "t2"))
     assert not waiting.done()
