@@ -96,6 +96,9 @@ class MemoryJournal:
     def unread(self, account: str) -> list[str]:
         return []
 
+    def in_doubt(self, account: str) -> list[Order]:
+        return [order for order in self.of(account) if order.state is OrderState.UNKNOWN]
+
     def in_flight(self, account: str) -> list[Order]:
         return [order for order in self.of(account) if order.state in (OrderState.PENDING, OrderState.SENT)]
 

@@ -208,8 +208,12 @@ class Journal:
                 return refused(f"There is an order {order.id} already.")
         now = self._clock.now_ms()
         numbers = [self._next() for _ in orders]
-        rows = [_row(order, now) for order in orders]
-        events = [_event(order, EventKind.PENDING, now, seq) for order, seq in zip(orders, numbers, strict=True)]
+        bodies = [_body(order) for order in orders]
+        rows = [_row(order, now, body) for order, body in zip(orders, bodies, strict=True)]
+        events = [
+            _event(order, EventKind.PENDING, now, seq, body)
+            for order, seq, body in zip(orders, numbers, bodies, strict=True)
+        ]
         future = self._writer.put((self._statements.add_order, rows), (self._statements.add_event, events), linger=True)
         for order in orders:
             self._standing.set(order)
@@ -370,9 +374,10 @@ class Journal:
         return self._newest
 
     def _written(self, order: Order, kind: EventKind, at: int, seq: int, told: OrderNews | None) -> list[Statement]:
+        body = _body(order)
         return [
-            (self._statements.save_order, _row(order, at)),
-            (self._statements.add_event, _event(order, kind, at, seq, told)),
+            (self._statements.save_order, _row(order, at, body)),
+            (self._statements.add_event, _event(order, kind, at, seq, body, told)),
         ]
 
 
@@ -380,7 +385,11 @@ def _seq(news: OrderNews) -> int:
     return news.seq
 
 
-def _row(order: Order, at: int) -> dict[str, Any]:
+def _body(order: Order) -> str:
+    return msgspec.json.encode(order).decode()
+
+
+def _row(order: Order, at: int, body: str) -> dict[str, Any]:
     return {
         "id": order.id,
         "account": order.account,
@@ -390,11 +399,13 @@ def _row(order: Order, at: int) -> dict[str, Any]:
         "created_at": order.created_at,
         "sent_at": order.sent_at,
         "updated_at": at,
-        "body": msgspec.json.encode(order).decode(),
+        "body": body,
     }
 
 
-def _event(order: Order, kind: EventKind, at: int, seq: int, told: OrderNews | None = None) -> dict[str, Any]:
+def _event(
+    order: Order, kind: EventKind, at: int, seq: int, body: str, told: OrderNews | None = None
+) -> dict[str, Any]:
     return {
         "seq": seq,
         "order": order.id,
@@ -402,7 +413,7 @@ def _event(order: Order, kind: EventKind, at: int, seq: int, told: OrderNews | N
         "at": at,
         "kind": kind.value,
         "state": order.state.value,
-        "body": msgspec.json.encode(order).decode(),
+        "body": body,
         "event": told.event if told is not None else None,
         "update": told.update if told is not None else None,
     }

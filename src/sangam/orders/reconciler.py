@@ -122,7 +122,7 @@ class Reconciler:
 
     def in_doubt(self, account: str) -> list[Order]:
         """Orders that nobody knows the outcome of, oldest first."""
-        return [order for order in self._journal.unsettled(account) if order.state is OrderState.UNKNOWN]
+        return sorted(self._journal.in_doubt(account), key=lambda order: order.created_at)
 
     def doubt_text(self, order: Order) -> str:
         """What a person must know of an order in doubt."""
