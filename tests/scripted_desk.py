@@ -109,6 +109,15 @@ class ScriptedDesk:
                 return order
         raise OrderNotFound(f"Order {reference} not found")
 
+    async def known(self, caller: Caller, reference: str) -> Order:
+        try:
+            return self.find(caller, reference)
+        except OrderNotFound:
+            for order in await self.orders(caller):
+                if reference in (order.order_id, order.id):
+                    return order
+            raise
+
     async def orders(self, caller: Caller) -> list[Order]:
         self._ask("orders")
         return [*self.book, *self.unheard]

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from sangam.model.enums import Scope
-from sangam.model.errors import Denied, OrderNotFound
+from sangam.model.errors import Denied
 from sangam.model.order import Order
 from sangam.orders.composites import Composites
-from sangam.orders.ports import Caller, Desk
+from sangam.orders.ports import Desk
 from sangam.orders.rows import order_id
 
 from .deps import ApiDeps
@@ -54,7 +54,7 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk, composites: Composites) -
         """All terms, not only the changed ones. Symbol, side and product stay."""
         caller = gate.caller(desk, wanted, request, write=True, paced="orders")
         with ordering(caller, write=True):
-            _same(await known(desk, caller, wanted.orderid), wanted)
+            _same(await desk.known(caller, wanted.orderid), wanted)
             order = await desk.modify(caller, wanted.orderid, wanted.change())
         return answer(caller, orderid=order_id(order), message="Order modified successfully")
 
@@ -69,7 +69,7 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk, composites: Composites) -
     async def orderstatus(wanted: OneOrder, request: Request) -> Response:
         caller = gate.caller(desk, wanted, request)
         with ordering(caller):
-            order = await known(desk, caller, wanted.orderid)
+            order = await desk.known(caller, wanted.orderid)
         return answer(caller, data=order_row(order))
 
     @router.post("/orders/resolve", summary="Settle an order whose outcome nobody knows")
@@ -88,17 +88,6 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk, composites: Composites) -
         return success(data=[msgspec.Raw(one.event) for one in news], last_event=newest)
 
     return router
-
-
-async def known(desk: Desk, caller: Caller, reference: str) -> Order:
-    """An order we have heard of, or one that only the book tells. Raises OrderNotFound."""
-    try:
-        return desk.find(caller, reference)
-    except OrderNotFound:
-        for order in await desk.orders(caller):
-            if reference in (order.order_id, order.id):
-                return order
-        raise
 
 
 def _same(order: Order, wanted: ModifyOrder) -> None:

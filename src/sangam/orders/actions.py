@@ -9,7 +9,7 @@ import msgspec
 
 from sangam.model.clock import Clock
 from sangam.model.enums import Mode, Scope
-from sangam.model.errors import BrokerError, InvalidInput, OrderNotFound, SangamError
+from sangam.model.errors import BrokerError, InvalidInput, SangamError
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
 from sangam.model.order import Order, OrderNews, TradingMode
@@ -113,7 +113,7 @@ class DeskActions:
         return {"status": status, "mode": caller.mode.word, "account": caller.account.id, "results": results}
 
     async def _modify(self, caller: Caller, asked: Asked) -> dict[str, Any]:
-        order = await self._known(caller, _reference(asked))
+        order = await self._desk.known(caller, _reference(asked))
         return rows.reply_row(await self._desk.modify(caller, order.id, change(asked, order)))
 
     async def _cancel(self, caller: Caller, asked: Asked) -> dict[str, Any]:
@@ -144,15 +144,7 @@ class DeskActions:
     # --- books --------------------------------------------------------------------------------------------------------
 
     async def _order(self, caller: Caller, asked: Asked) -> dict[str, Any]:
-        return _data(caller, rows.order_row(await self._known(caller, _reference(asked))))
-
-    async def _known(self, caller: Caller, reference: str) -> Order:
-        """One that was placed elsewhere is known once the book was read."""
-        try:
-            return self._desk.find(caller, reference)
-        except OrderNotFound:
-            await self._desk.orders(caller)
-            return self._desk.find(caller, reference)
+        return _data(caller, rows.order_row(await self._desk.known(caller, _reference(asked))))
 
     async def _orderbook(self, caller: Caller, asked: Asked) -> dict[str, Any]:
         counted = rows.Statistics()

@@ -103,10 +103,10 @@ class OrderDesk:
         return await self._router.place_all(caller, tickets, group=group)
 
     async def modify(self, caller: Caller, reference: str, change: Change) -> Order:
-        return await self._router.modify(caller, await self._known(caller, reference), change)
+        return await self._router.modify(caller, await self.known(caller, reference), change)
 
     async def cancel(self, caller: Caller, reference: str) -> Order:
-        return await self._router.cancel(caller, await self._known(caller, reference))
+        return await self._router.cancel(caller, await self.known(caller, reference))
 
     async def resolve(self, caller: Caller, reference: str, outcome: str, note: str) -> Order:
         """The user settles an order in doubt, on the record. Raises OrderNotFound, InvalidInput, StoreError."""
@@ -138,8 +138,7 @@ class OrderDesk:
         place = next((order.account for order in found if order is not None and order.account in own), "")
         return f" in {caller.account.id}: it is in {place}; name that as `account`" if place else ""
 
-    async def _known(self, caller: Caller, reference: str) -> Order:
-        """One that was placed elsewhere is found by a look into the book."""
+    async def known(self, caller: Caller, reference: str) -> Order:
         try:
             return self.find(caller, reference)
         except OrderNotFound:

@@ -111,6 +111,10 @@ class Desk(Protocol):
         """Raises OrderNotFound."""
         ...
 
+    async def known(self, caller: Caller, reference: str) -> Order:
+        """As `find`; one that was placed elsewhere is found by a look into the order book."""
+        ...
+
     async def orders(self, caller: Caller) -> list[Order]:
         """The day's orders, newest first: the executor's book with what only the journal knows."""
         ...
