@@ -58,3 +58,13 @@ def test_special_sessions_replace_weekends_and_holidays() -> None:
 
 def test_simulated_exchanges_never_close() -> None:
     assert AlwaysOpen().is_open(ms(SATURDAY, "03:00:00"), Exchange.NSE)
+
+
+def test_a_broker_trades_while_one_of_its_exchanges_does() -> None:
+    calendar = Calendar()
+    exchanges = (Exchange.NSE, Exchange.MCX, Exchange.GLOBAL_INDEX)
+    assert calendar.trades_on(ms(MONDAY, "10:00:00"), exchanges)
+    assert calendar.trades_on(ms(MONDAY, "20:00:00"), exchanges)
+    assert calendar.is_open(ms(MONDAY, "23:58:00"), Exchange.GLOBAL_INDEX)
+    assert not calendar.trades_on(ms(MONDAY, "23:58:00"), exchanges), "an index is no market"
+    assert AlwaysOpen().trades_on(ms(SATURDAY, "03:00:00"), exchanges)

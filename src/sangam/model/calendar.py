@@ -70,6 +70,10 @@ class Calendar:
             return None
         return SESSIONS[exchange]
 
+    def trades_on(self, now_ms: int, exchanges: Iterable[Exchange]) -> bool:
+        """Whether any of these is open; an index is no market."""
+        return any(self.is_open(now_ms, exchange) for exchange in exchanges if not exchange.is_index)
+
     def is_open(self, now_ms: int, exchange: Exchange) -> bool:
         moment: datetime = ist_from_ms(now_ms)
         session = self.session(moment.date(), exchange)

@@ -115,5 +115,4 @@ class Poller:
         if pushed:
             return SAFETY if open_orders else None
         calendar = AlwaysOpen() if spec.simulated else self._calendar
-        now = self._clock.now_ms()
-        return IDLE if any(calendar.is_open(now, exchange) for exchange in spec.exchanges) else None
+        return IDLE if calendar.trades_on(self._clock.now_ms(), spec.exchanges) else None
