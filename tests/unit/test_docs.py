@@ -58,10 +58,10 @@ from sangam.model.errors import AuthError, DecodeError, Refused, SessionExpired,
 from sangam.model.histogram import STAGE_BOUNDS, Histogram
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Fields, Patch
-from sangam.model.order import Accepted, Change, OrderState
+from sangam.model.order import MAX_WAIT_MS, Accepted, Change, OrderState
 from sangam.orders import rows
 from sangam.orders.actions import MAX_ORDERS, SCOPES
-from sangam.orders.asked import MAX_WAIT_MS, Asked, ticket, trigger_legs
+from sangam.orders.asked import Asked, ticket, trigger_legs
 from sangam.orders.events import order_news
 from sangam.orders.journal import EventKind
 from sangam.orders.protection import protect

@@ -34,3 +34,8 @@ def test_final_statuses() -> None:
 
 def test_spellings_with_blanks_and_hyphens() -> None:
     assert (OrderStatus.TRIGGER_PENDING.value, PriceType.SL_M.value) == ("trigger pending", "SL-M")
+
+
+def test_the_prices_of_a_price_type() -> None:
+    assert {kind for kind in PriceType if kind.has_price} == {PriceType.LIMIT, PriceType.SL}
+    assert {kind for kind in PriceType if kind.has_trigger} == {PriceType.SL, PriceType.SL_M}

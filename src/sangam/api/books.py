@@ -10,6 +10,7 @@ from sangam.model.enums import Action
 from sangam.model.errors import OrderNotFound
 from sangam.model.order import TradingMode
 from sangam.orders.ports import Caller, Desk
+from sangam.orders.rows import holding_totals
 
 from .deps import ApiDeps
 from .errors import ApiError, ErrorCode
@@ -17,7 +18,6 @@ from .gate import Gate
 from .order_replies import (
     funds_data,
     holding_row,
-    holding_totals,
     margin_data,
     order_row,
     position_row,
@@ -86,7 +86,7 @@ def make_router(deps: ApiDeps, gate: Gate, desk: Desk) -> APIRouter:
         with ordering(caller):
             held = await desk.holdings(caller)
         rows = await encoded(held, lambda row: holding_row(*row))
-        return answer(caller, data={"holdings": rows, "statistics": holding_totals(holding for _, holding in held)})
+        return answer(caller, data={"holdings": rows, "statistics": holding_totals([holding for _, holding in held])})
 
     @router.post("/funds", summary="Cash, collateral, the day's result, margin in use")
     async def funds(wanted: Keyed, request: Request) -> Response:

@@ -48,7 +48,7 @@ def position_row(instrument: Instrument, position: Position) -> dict[str, Any]:
         "average_price": position.average_price,
         "ltp": position.ltp,
         "pnl": round(position.pnl, 2),
-        "pnlpercent": _percent(open_pnl, invested),
+        "pnlpercent": rows.percent(open_pnl, invested),
         "unrealized_pnl": round(open_pnl, 2),
         "today_realized_pnl": round(position.realised, 2),
         "total_pnl_today": round(position.pnl, 2),
@@ -95,18 +95,6 @@ def holding_row(instrument: Instrument, holding: Holding) -> dict[str, Any]:
     }
 
 
-def holding_totals(holdings: Iterable[Holding]) -> dict[str, float]:
-    held = list(holdings)
-    invested = sum(row.quantity * row.average_price for row in held)
-    pnl = sum(row.pnl for row in held)
-    return {
-        "totalholdingvalue": round(sum(row.quantity * row.ltp for row in held), 2),
-        "totalinvvalue": round(invested, 2),
-        "totalprofitandloss": round(pnl, 2),
-        "totalpnlpercentage": _percent(pnl, invested),
-    }
-
-
 def funds_data(funds: Funds, paper: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """`paper` joins what only a paper account has; its `last_reset` comes in epoch milliseconds."""
     data = rows.funds_row(funds)
@@ -132,7 +120,3 @@ def margin_data(margin: Margin) -> dict[str, float]:
 def gtt_row(instrument: Instrument, gtt: Gtt) -> dict[str, Any]:
     times = {"created_at": gtt.created_at, "updated_at": gtt.updated_at, "expires_at": gtt.expires_at}
     return rows.gtt_row(instrument, gtt) | {name: when(ms) for name, ms in times.items()}
-
-
-def _percent(part: float, whole: float) -> float:
-    return round(part / whole * 100, 2) if whole else 0.0

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from sangam.model.enums import Action, Exchange, PriceType, Product
-from sangam.model.order import Change, Ticket, Validity
+from sangam.model.order import MAX_CLIENT_ID, MAX_TAG, MAX_WAIT_MS, NOTHING, Change, Ticket, Validity
 
 from .requests import Body, ExpiryText, Keyed, Symbol
 
@@ -51,8 +51,9 @@ MaybePrice = Annotated[Decimal, BeforeValidator(_price), Field(ge=0, le=10**9)]
 Quantity = Annotated[Units, Field(gt=0)]
 Side = Literal["BUY", "SELL", "buy", "sell"]
 OrderId = Annotated[str, Field(min_length=1, max_length=64, description="The order's id, ours or the client's")]
-ClientOrderId = Annotated[str, Field(max_length=36, description="Makes the request repeatable; also Idempotency-Key")]
-NOTHING = Decimal(0)
+ClientOrderId = Annotated[
+    str, Field(max_length=MAX_CLIENT_ID, description="Makes the request repeatable; also Idempotency-Key")
+]
 
 
 class Strategic(Keyed):
@@ -74,8 +75,8 @@ class Pricing(Body):
     trigger_price: Price = NOTHING
     disclosed_quantity: Annotated[Units, Field(ge=0)] = 0
     validity: Validity = Validity.DAY
-    tag: str = Field(default="", max_length=20, description="Your own word, echoed in books and events")
-    timeout_ms: Annotated[Units, Field(ge=0, le=60_000)] | None = Field(
+    tag: str = Field(default="", max_length=MAX_TAG, description="Your own word, echoed in books and events")
+    timeout_ms: Annotated[Units, Field(ge=0, le=MAX_WAIT_MS)] | None = Field(
         default=None, description="How long it may wait for a slot of the rate limit"
     )
 

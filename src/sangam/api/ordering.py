@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import Request
 
 from sangam.model.errors import BrokerError, RateLimited, Refused, SangamError, SessionExpired, SymbolNotFound, Unknown
-from sangam.model.order import Order
-from sangam.orders.legs import MAX_CLIENT_ID, Outcome, Slice
+from sangam.model.order import MAX_CLIENT_ID, Order
+from sangam.orders.legs import Outcome, Slice
 from sangam.orders.ports import Caller
 from sangam.orders.rows import order_id
 

@@ -10,7 +10,7 @@ import msgspec
 
 from sangam.accounts.accounts import Accounts
 from sangam.accounts.admin import ADMIN_USER
-from sangam.accounts.arguments import Arguments, OfUser
+from sangam.accounts.arguments import Arguments, OfAccount, OfUser
 from sangam.accounts.verbs import Verbs
 from sangam.model.clock import IST, Clock
 from sangam.model.errors import InvalidInput, OrderNotFound, StoreError
@@ -22,10 +22,6 @@ from sangam.paper.executor import PaperExecutor
 DAY_MS = 86_400_000
 
 
-class OfAccount(Arguments):
-    account: str | None = None
-
-
 class NameOrder(Arguments):
     order: str
 
@@ -35,9 +31,8 @@ class Resolve(NameOrder):
     note: str
 
 
-class Export(Arguments):
+class Export(OfAccount, kw_only=True):
     day: date
-    account: str | None = None
 
 
 class Configure(Arguments):

@@ -139,8 +139,8 @@ class OrderRoom:
     def serve(self) -> None:
         since = self._clock.now_ms() - int(_DAY_SECONDS * 1000)
         for info in self._accounts.list():
-            if info.broker in self._brokers.names:
-                self._http.seed(self._brokers[info.broker], info.id, ORDER_LANE, self.journal.placed_at(info.id, since))
+            if (spec := self._broker(info.broker)) is not None:
+                self._http.seed(spec, info.id, ORDER_LANE, self.journal.placed_at(info.id, since))
         self.paper.start()
         self._reconciler.start([info.id for info in self._accounts.list()])
         self._poller.start()
@@ -221,10 +221,10 @@ class OrderRoom:
     def _venue(self, broker: str) -> TradingMode | None:
         """Where orders of a broker's accounts can go: one that was switched off takes none, and what would have been
         money never quietly becomes paper."""
-        spec = self._brokers[broker] if broker in self._brokers.names else None
-        if spec is not None and spec.trading is not None:
-            return TradingMode.LIVE
-        return TradingMode.PAPER if spec is not None and spec.simulated else None
+        spec = self._broker(broker)
+        if spec is None:
+            return None
+        return TradingMode.LIVE if spec.trading is not None else TradingMode.PAPER if spec.simulated else None
 
     def _trading(self, account: str) -> Trading | None:
         """None also where the account left, or its broker is switched off."""
@@ -236,8 +236,10 @@ class OrderRoom:
         return spec is not None and spec.simulated
 
     def _known(self, account: str) -> BrokerSpec | None:
-        broker = self._accounts[account].info.broker if account in self._accounts else ""
-        return self._brokers[broker] if broker in self._brokers.names else None
+        return self._broker(self._accounts[account].info.broker) if account in self._accounts else None
+
+    def _broker(self, name: str) -> BrokerSpec | None:
+        return self._brokers[name] if name in self._brokers.names else None
 
     def _owner(self, account: str) -> tuple[str, str]:
         info = self._accounts[account].info
@@ -260,14 +262,13 @@ class OrderRoom:
         return {
             info.id: (spec, session)
             for info in self._accounts.list()
-            if info.broker in self._brokers.names
-            and (spec := self._brokers[info.broker]).trading is not None
+            if (spec := self._broker(info.broker)) is not None
+            and spec.trading is not None
             and (session := self._feed.session(info.id)) is not None
         }
 
     def _in_session(self, spec: BrokerSpec) -> bool:
-        now = self._clock.now_ms()
-        return any(self._calendar.is_open(now, exchange) for exchange in spec.exchanges if not exchange.is_index)
+        return self._calendar.trades_on(self._clock.now_ms(), spec.exchanges)
 
     def _seen(self, account: str, instrument: Instrument) -> tuple[float, int] | None:
         last = self._feed.current(account, instrument.symbol, instrument.exchange.value, Mode.LTP)

@@ -10,16 +10,13 @@ import msgspec
 from sangam.model.books import GttLeg
 from sangam.model.enums import Action, Exchange, Mode, PriceType, Product
 from sangam.model.errors import InvalidInput
-from sangam.model.order import NOTHING, Change, Order, Ticket, Validity
+from sangam.model.order import MAX_CLIENT_ID, MAX_TAG, NOTHING, Change, Order, Ticket, Validity
 
 Price = Decimal | float | int | str
 Name = tuple[str, Exchange]
 """An instrument: symbol and exchange."""
 
 E = TypeVar("E", bound=StrEnum)
-
-MAX_CLIENT_ORDER_ID = 36
-MAX_TAG = 20
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,9 +64,9 @@ def ticket(
     """A placement. Without a price type it is what its prices say: LIMIT, SL, SL-M, or MARKET without any."""
     limit, trigger = rupees("price", price) or NOTHING, rupees("trigger_price", trigger_price) or NOTHING
     kind = choice("price_type", PriceType, price_type) if price_type else _kind(limit, trigger)
-    if kind in (PriceType.LIMIT, PriceType.SL) and not limit:
+    if kind.has_price and not limit:
         raise InvalidInput(f"A {kind} order needs a price.")
-    if kind in (PriceType.SL, PriceType.SL_M) and not trigger:
+    if kind.has_trigger and not trigger:
         raise InvalidInput(f"A {kind} order needs a trigger_price.")
     if len(tag) > MAX_TAG:
         raise InvalidInput(f"tag may have at most {MAX_TAG} characters.")
@@ -91,8 +88,8 @@ def ticket(
 
 
 def known_id(client_order_id: str) -> str:
-    if not client_order_id or len(client_order_id) > MAX_CLIENT_ORDER_ID or not client_order_id.isprintable():
-        raise InvalidInput(f"client_order_id must have 1 to {MAX_CLIENT_ORDER_ID} printable characters.")
+    if not client_order_id or len(client_order_id) > MAX_CLIENT_ID or not client_order_id.isprintable():
+        raise InvalidInput(f"client_order_id must have 1 to {MAX_CLIENT_ID} printable characters.")
     return client_order_id
 
 

@@ -1,73 +1,53 @@
 """A broker's books in the words of the client."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TypedDict, TypeVar
 
+from sangam.brokers.rows import shaped
 from sangam.model.books import Gtt, Holding, Position, Trade
+from sangam.model.enums import Exchange
 
 from .answers import GttInfo, HoldingInfo, PositionInfo, TradeInfo
 from .listing import Listing
 
+Row = TypeVar("Row", Position, Holding, Trade, Gtt)
+
+
+class _Name(TypedDict):
+    symbol: str
+    exchange: Exchange
+
 
 def positions(rows: Iterable[Position], listing: Listing) -> list[PositionInfo]:
-    return [
-        PositionInfo(
-            symbol=instrument.symbol,
-            exchange=instrument.exchange,
-            product=row.product,
-            quantity=row.quantity,
-            average_price=row.average_price,
-            ltp=row.ltp,
-            pnl=row.pnl,
-        )
-        for row in rows
-        if (instrument := listing.native(row.brsymbol, row.brexchange)) is not None
-    ]
+    return [shaped(PositionInfo, row, **name) for row, name in _named(rows, listing)]
 
 
 def holdings(rows: Iterable[Holding], listing: Listing) -> list[HoldingInfo]:
-    return [
-        HoldingInfo(
-            symbol=instrument.symbol,
-            exchange=instrument.exchange,
-            quantity=row.quantity,
-            average_price=row.average_price,
-            ltp=row.ltp,
-            pnl=row.pnl,
-        )
-        for row in rows
-        if (instrument := listing.native(row.brsymbol, row.brexchange)) is not None
-    ]
+    return [shaped(HoldingInfo, row, **name) for row, name in _named(rows, listing)]
 
 
 def trades(rows: Iterable[Trade], listing: Listing) -> list[TradeInfo]:
-    return [
-        TradeInfo(
-            trade_id=row.trade_id,
-            order_id=row.order_id,
-            symbol=instrument.symbol,
-            exchange=instrument.exchange,
-            side=row.action.value,
-            product=row.product,
-            quantity=row.quantity,
-            price=row.price,
-            timestamp=row.timestamp,
-        )
-        for row in rows
-        if (instrument := listing.native(row.brsymbol, row.brexchange)) is not None
-    ]
+    return [shaped(TradeInfo, row, side=row.action.value, **name) for row, name in _named(rows, listing)]
 
 
 def gtts(rows: Iterable[Gtt], listing: Listing) -> list[GttInfo]:
     return [
         GttInfo(
             trigger_id=row.trigger_id,
-            symbol=instrument.symbol,
-            exchange=instrument.exchange,
             status=row.status,
             triggers=tuple(float(leg.trigger) for leg in row.legs),
             quantity=row.legs[0].quantity,
             side=row.legs[0].action.value,
+            **name,
         )
-        for row in rows
-        if row.legs and (instrument := listing.native(row.brsymbol, row.brexchange)) is not None
+        for row, name in _named(rows, listing)
+        if row.legs
     ]
+
+
+def _named(rows: Iterable[Row], listing: Listing) -> Iterator[tuple[Row, _Name]]:
+    """The rows on exchanges of ours, with their instruments' names here."""
+    for row in rows:
+        instrument = listing.native(row.brsymbol, row.brexchange)
+        if instrument is not None:
+            yield row, {"symbol": instrument.symbol, "exchange": instrument.exchange}

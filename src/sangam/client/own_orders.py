@@ -18,20 +18,12 @@ from .listing import Listing
 
 LETTERS = 10
 DIGITS = 9
-STANDS = {
-    OrderStatus.OPEN: OrderState.OPEN,
-    OrderStatus.TRIGGER_PENDING: OrderState.TRIGGER_PENDING,
-    OrderStatus.COMPLETE: OrderState.COMPLETE,
-    OrderStatus.REJECTED: OrderState.REJECTED,
-    OrderStatus.CANCELLED: OrderState.CANCELLED,
-}
 EVENTS = {
     OrderState.COMPLETE: "ORDER_FILLED",
     OrderState.CANCELLED: "ORDER_CANCELLED",
     OrderState.REJECTED: "ORDER_REJECTED",
 }
 _UNHEARD = (OrderState.PENDING, OrderState.SENT, OrderState.UNKNOWN)
-_LIMITED = (PriceType.LIMIT, PriceType.SL)
 
 Tell = Callable[[OrderInfo], None]
 
@@ -241,12 +233,12 @@ def _merged(order: OrderInfo, update: OrderUpdate) -> OrderInfo:
     newest = update.timestamp >= order.told_at
     average = update.average_price if update.filled_quantity == filled and update.average_price else order.average_price
     new = replace(order, filled_quantity=filled, average_price=average, told_at=max(order.told_at, update.timestamp))
-    state = STANDS[OrderStatus(update.status)]
+    state = OrderState.told(update.status)
     if order.state.is_final or not (newest or state.is_final):
         return new
     if state is OrderState.OPEN and filled > 0:
         state = OrderState.PARTIALLY_FILLED
-    limited = order.price_type in _LIMITED and update.price > 0
+    limited = order.price_type.has_price and update.price > 0
     return replace(
         new,
         state=state,

@@ -62,6 +62,14 @@ class PriceType(StrEnum):
     SL = "SL"
     SL_M = "SL-M"
 
+    @property
+    def has_price(self) -> bool:
+        return self in (PriceType.LIMIT, PriceType.SL)
+
+    @property
+    def has_trigger(self) -> bool:
+        return self in (PriceType.SL, PriceType.SL_M)
+
 
 class OrderStatus(StrEnum):
     """The order states that clients of the known API hear."""

@@ -13,6 +13,11 @@ import msgspec
 from .enums import Action, Exchange, OrderStatus, PriceType, Product
 
 NOTHING = Decimal(0)
+MAX_TAG = 20
+MAX_CLIENT_ID = 36
+"""Characters."""
+MAX_WAIT_MS = 60_000
+"""An order that is older than that is not what its user meant any more."""
 
 
 class TradingMode(StrEnum):
@@ -54,6 +59,11 @@ class OrderState(StrEnum):
     @property
     def is_final(self) -> bool:
         return self in _FINAL
+
+    @classmethod
+    def told(cls, status: str) -> "OrderState":
+        """What a broker's unified status says. Raises ValueError for what is none."""
+        return cls(OrderStatus(status).value)
 
     @property
     def outward(self) -> OrderStatus:

@@ -12,11 +12,11 @@ from sangam.model.enums import Mode, Scope
 from sangam.model.errors import BrokerError, InvalidInput, SangamError
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
-from sangam.model.order import Order, OrderNews, TradingMode
+from sangam.model.order import MAX_CLIENT_ID, Order, OrderNews, TradingMode
 from sangam.prices.last import Last
 
 from . import rows
-from .asked import MAX_CLIENT_ORDER_ID, Asked, change, ticket, trigger_legs
+from .asked import Asked, change, ticket, trigger_legs
 from .failure import ActionFailed, puzzled, told
 from .ports import Caller, Desk
 from .telling import Told
@@ -123,7 +123,7 @@ class DeskActions:
 
     async def _place_gtt(self, caller: Caller, asked: Asked) -> dict[str, Any]:
         legs, instrument = trigger_legs(asked), self._instrument(caller, asked)
-        client = asked.text("client_order_id", limit=MAX_CLIENT_ORDER_ID)
+        client = asked.text("client_order_id", limit=MAX_CLIENT_ID)
         return self._trigger(caller, await self._desk.place_gtt(caller, instrument, legs, client), client)
 
     async def _modify_gtt(self, caller: Caller, asked: Asked) -> dict[str, Any]:
@@ -166,17 +166,8 @@ class DeskActions:
 
     async def _holdings(self, caller: Caller, asked: Asked) -> dict[str, Any]:
         held = await self._desk.holdings(caller)
-        value = sum(one.quantity * one.ltp for _, one in held)
-        invested = sum(one.quantity * one.average_price for _, one in held)
-        profit = sum(one.pnl for _, one in held)
-        statistics = {
-            "totalholdingvalue": round(value, 2),
-            "totalinvvalue": round(invested, 2),
-            "totalprofitandloss": round(profit, 2),
-            "totalpnlpercentage": round(profit / invested * 100, 2) if invested else 0.0,
-        }
         book = await _listed(held, lambda pair: rows.holding_row(*pair))
-        return _data(caller, {"holdings": book, "statistics": statistics})
+        return _data(caller, {"holdings": book, "statistics": rows.holding_totals([one for _, one in held])})
 
     async def _funds(self, caller: Caller, asked: Asked) -> dict[str, Any]:
         return _data(caller, rows.funds_row(await self._desk.funds(caller)))

@@ -10,13 +10,10 @@ from typing import Any, TypeVar
 from sangam.model.books import GttLeg
 from sangam.model.enums import Action, Exchange, PriceType, Product
 from sangam.model.errors import InvalidInput
-from sangam.model.order import NOTHING, Change, Order, Ticket, Validity
+from sangam.model.order import MAX_CLIENT_ID, MAX_TAG, MAX_WAIT_MS, NOTHING, Change, Order, Ticket, Validity
 
 from .gtt import gtt_legs
 
-MAX_WAIT_MS = 60_000
-MAX_TAG = 20
-MAX_CLIENT_ORDER_ID = 36
 MAX_TEXT = 100
 """Characters of a symbol, a strategy, an id."""
 
@@ -147,7 +144,7 @@ def ticket(asked: Asked) -> Ticket:
         validity=asked.choice(Validity, "validity") or Validity.DAY,
         strategy=asked.text("strategy"),
         tag=asked.text("tag", limit=MAX_TAG),
-        client_order_id=asked.text("client_order_id", limit=MAX_CLIENT_ORDER_ID),
+        client_order_id=asked.text("client_order_id", limit=MAX_CLIENT_ID),
         wait_ms=asked.whole("timeout_ms", most=MAX_WAIT_MS),
     )
 

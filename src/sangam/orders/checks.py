@@ -13,12 +13,8 @@ from sangam.model.books import GttLeg
 from sangam.model.enums import Action, Exchange, InstrumentType, PriceType, Product
 from sangam.model.errors import Denied
 from sangam.model.instrument import Instrument
-from sangam.model.order import NOTHING, Change, Order, Ticket, Validity
+from sangam.model.order import MAX_CLIENT_ID, MAX_TAG, MAX_WAIT_MS, NOTHING, Change, Order, Ticket, Validity
 
-MAX_TAG = 20
-MAX_CLIENT_ID = 36
-MAX_WAIT_MS = 60_000
-"""An order that is older than that is not what its user meant any more."""
 HIGHEST = Decimal(10_000_000)
 """Rupees; no instrument costs as much, and decimal arithmetic stays exact below it."""
 
@@ -29,9 +25,6 @@ PRODUCTS: Mapping[Exchange, frozenset[Product]] = {
     for exchange in Exchange
     if not exchange.is_index
 }
-
-_PRICED = frozenset({PriceType.LIMIT, PriceType.SL})
-_TRIGGERED = frozenset({PriceType.SL, PriceType.SL_M})
 
 
 def check(
@@ -56,8 +49,8 @@ def plain(ticket: Ticket) -> Ticket:
     """Without prices that its price type does not have."""
     return msgspec.structs.replace(
         ticket,
-        price=ticket.price if ticket.price_type in _PRICED else NOTHING,
-        trigger_price=ticket.trigger_price if ticket.price_type in _TRIGGERED else NOTHING,
+        price=ticket.price if ticket.price_type.has_price else NOTHING,
+        trigger_price=ticket.trigger_price if ticket.price_type.has_trigger else NOTHING,
     )
 
 
@@ -105,7 +98,7 @@ def check_gtt(instrument: Instrument, legs: Sequence[GttLeg], today: date | None
     for leg in legs:
         if leg.product not in allowed:
             raise Denied(f"A GTT on {instrument.exchange} does not take product {leg.product}. Use {_or(allowed)}.")
-        if leg.price_type in _TRIGGERED:
+        if leg.price_type.has_trigger:
             raise Denied("The order of a GTT is LIMIT or MARKET; its trigger is the GTT's own.")
         _check_quantity(leg.quantity, instrument, None)
         _check_price("Trigger price of a GTT", leg.trigger, instrument)
@@ -178,9 +171,9 @@ def _check_quantity(quantity: int, instrument: Instrument, freeze: int | None) -
 
 
 def _check_prices(ticket: Ticket, instrument: Instrument) -> None:
-    if ticket.price_type in _PRICED:
+    if ticket.price_type.has_price:
         _check_price(f"Price of a {ticket.price_type} order", ticket.price, instrument)
-    if ticket.price_type in _TRIGGERED:
+    if ticket.price_type.has_trigger:
         _check_price(f"Trigger price of a {ticket.price_type} order", ticket.trigger_price, instrument)
     if ticket.price_type is PriceType.SL:
         buys = ticket.action is Action.BUY

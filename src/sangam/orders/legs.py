@@ -7,13 +7,12 @@ from typing import NamedTuple
 import msgspec
 
 from sangam.model.errors import InvalidInput
-from sangam.model.order import Order, Ticket
+from sangam.model.order import MAX_CLIENT_ID, Order, Ticket
 
 Outcome = Order | Exception
 """What became of one leg."""
 
 MAX_SLICES = 100
-MAX_CLIENT_ID = 36
 CROWD = 8
 """So many orders pass the tightest rate limit at once."""
 PATIENCE_MS = 2_000

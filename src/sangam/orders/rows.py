@@ -1,5 +1,6 @@
 """Orders and books as rows of JSON, in the words of the known API; prices are numbers, times epoch milliseconds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sangam.model.books import Funds, Gtt, Holding, Position, Trade
@@ -136,6 +137,21 @@ def holding_row(instrument: Instrument, holding: Holding) -> Row:
         "average_price": holding.average_price,
         "ltp": holding.ltp,
     }
+
+
+def holding_totals(holdings: Sequence[Holding]) -> Row:
+    invested = sum(one.quantity * one.average_price for one in holdings)
+    profit = sum(one.pnl for one in holdings)
+    return {
+        "totalholdingvalue": round(sum(one.quantity * one.ltp for one in holdings), 2),
+        "totalinvvalue": round(invested, 2),
+        "totalprofitandloss": round(profit, 2),
+        "totalpnlpercentage": percent(profit, invested),
+    }
+
+
+def percent(part: float, whole: float) -> float:
+    return round(part / whole * 100, 2) if whole else 0.0
 
 
 def funds_row(funds: Funds) -> Row:

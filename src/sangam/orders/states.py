@@ -25,7 +25,6 @@ RESOLVED = "RESOLVED"
 UNSETTLED = frozenset({OrderState.PENDING, OrderState.SENT, OrderState.UNKNOWN})
 """Placement without an outcome."""
 WORKING = frozenset({OrderState.TRIGGER_PENDING, OrderState.OPEN, OrderState.PARTIALLY_FILLED})
-STOPS = frozenset({PriceType.SL, PriceType.SL_M})
 
 _RANK = dict.fromkeys(OrderState, 0) | {
     OrderState.TRIGGER_PENDING: 1,
@@ -34,13 +33,6 @@ _RANK = dict.fromkeys(OrderState, 0) | {
     OrderState.REJECTED: 4,
     OrderState.CANCELLED: 5,
     OrderState.COMPLETE: 6,
-}
-_TOLD = {
-    OrderStatus.OPEN: OrderState.OPEN,
-    OrderStatus.TRIGGER_PENDING: OrderState.TRIGGER_PENDING,
-    OrderStatus.COMPLETE: OrderState.COMPLETE,
-    OrderStatus.REJECTED: OrderState.REJECTED,
-    OrderStatus.CANCELLED: OrderState.CANCELLED,
 }
 _CLOSED_BY = {
     OrderState.COMPLETE: EventKind.FILLED,
@@ -115,12 +107,12 @@ def waiting(order: Order) -> OrderState:
     """The state of an order that was taken and of which nothing more is known."""
     if order.filled_quantity:
         return OrderState.PARTIALLY_FILLED
-    return OrderState.TRIGGER_PENDING if terms(order).price_type in STOPS else OrderState.OPEN
+    return OrderState.TRIGGER_PENDING if terms(order).price_type.has_trigger else OrderState.OPEN
 
 
 def became_stop(before: Order, after: Order) -> bool:
     """A change gave the order a trigger: the only way back from open."""
-    return terms(after).price_type in STOPS and terms(before).price_type not in STOPS
+    return terms(after).price_type.has_trigger and not terms(before).price_type.has_trigger
 
 
 def kind_of(state: OrderState) -> EventKind:
@@ -177,7 +169,7 @@ def _fill(order: Order, update: OrderUpdate) -> tuple[int, float]:
 
 def _state(order: Order, after: Order, update: OrderUpdate, filled: int) -> OrderState:
     try:
-        told = _TOLD[OrderStatus(update.status)]
+        told = OrderState.told(update.status)
     except ValueError:
         told = OrderState.OPEN
     if not told.is_final:
@@ -208,9 +200,9 @@ def _clear(order: Order) -> Order:
 
 
 def _plain(quantity: int, price_type: PriceType, price: Decimal, trigger_price: Decimal) -> Terms:
-    limit = price_type in (PriceType.LIMIT, PriceType.SL)
     zero = Decimal(0)
-    return Terms(quantity, price_type, price if limit else zero, trigger_price if price_type in STOPS else zero)
+    limit, trigger = price if price_type.has_price else zero, trigger_price if price_type.has_trigger else zero
+    return Terms(quantity, price_type, limit, trigger)
 
 
 def steps(before: Order, after: Order) -> Iterator[Step]:

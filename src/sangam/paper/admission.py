@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from sangam.model.clock import IST
-from sangam.model.enums import Exchange, OrderStatus, PriceType, Product
+from sangam.model.enums import Exchange, OrderStatus, Product
 from sangam.model.errors import Refused
 from sangam.model.instrument import Instrument
 
@@ -27,8 +27,6 @@ SETTLEMENTS: Mapping[Exchange, time] = {
 _SETTLEMENT = time(15, 30)
 """When contracts of an exchange are settled on the day of their expiry."""
 
-STOPS = (PriceType.SL, PriceType.SL_M)
-LIMITED = (PriceType.LIMIT, PriceType.SL)
 _CASH = (Exchange.NSE, Exchange.BSE)
 
 
@@ -48,9 +46,9 @@ def refuse_terms(order: PaperOrder, today: date) -> None:
         raise Refused("Quantity must be greater than zero.", INVALID_ORDER)
     if exchange not in _CASH and order.quantity % instrument.lot_size:
         raise Refused(f"Quantity must be in multiples of lot size {instrument.lot_size}", INVALID_ORDER)
-    if order.price_type in LIMITED and order.price <= 0:
+    if order.price_type.has_price and order.price <= 0:
         raise Refused(f"Price must be greater than zero for {order.price_type.value} orders.", INVALID_ORDER)
-    if order.price_type in STOPS and order.trigger_price <= 0:
+    if order.price_type.has_trigger and order.trigger_price <= 0:
         raise Refused(f"Trigger price must be greater than zero for {order.price_type.value} orders.", INVALID_ORDER)
 
 

@@ -166,7 +166,7 @@ class PaperBook:
     def _match(self, order: PaperOrder, quote: Quote, now_ms: int, entering: bool) -> None:
         at = spot(order.instrument)
         taken = self._taken.setdefault(at, matching.Taken()) if self.config.depth_fills else None
-        takes = entering or not order.stamp or order.price_type not in admission.LIMITED
+        takes = entering or not order.stamp or not order.price_type.has_price
         for price, quantity in (matching.taking if takes else matching.resting)(order, quote, taken):
             if order.closing and quantity > -order.sign * self.ledger.quantity(order.key):
                 self._close_rest(order, price, now_ms)

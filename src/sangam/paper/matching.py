@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from sangam.model.enums import Action
 
-from .admission import LIMITED, STOPS
 from .quote import Quote, Row
 from .state import PaperOrder
 
@@ -52,12 +51,12 @@ def triggered(order: PaperOrder, quote: Quote) -> bool:
 
 
 def waits_for_trigger(order: PaperOrder) -> bool:
-    return order.price_type in STOPS and not order.triggered
+    return order.price_type.has_trigger and not order.triggered
 
 
 def taking(order: PaperOrder, quote: Quote, taken: Taken | None) -> list[Fill]:
     """What an entering order, or a waiting MARKET order, gets at once."""
-    limit = order.price if order.price_type in LIMITED else None
+    limit = order.price if order.price_type.has_price else None
     rows = quote.rows(order.action)
     if taken is not None and rows is not None:
         return list(taken.walk(order.action, rows, order.remaining, limit))

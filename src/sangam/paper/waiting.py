@@ -8,7 +8,6 @@ from itertools import count
 
 from sangam.model.enums import Action
 
-from .admission import LIMITED
 from .matching import waits_for_trigger
 from .quote import Quote
 from .state import PaperOrder
@@ -81,6 +80,6 @@ def _place(order: PaperOrder) -> tuple[_Kind, Decimal] | None:
     buys = order.action is Action.BUY
     if waits_for_trigger(order):
         return (True, not buys), order.trigger_price
-    if order.price_type in LIMITED and order.stamp:
+    if order.price_type.has_price and order.stamp:
         return (False, buys), order.price
     return None

@@ -14,8 +14,6 @@ from .market import Market
 from .orders import Kind, Ledger, Order, Trade, Validity
 from .stops import Stops
 
-STOPS = (PriceType.SL, PriceType.SL_M)
-LIMITED = (PriceType.LIMIT, PriceType.SL)
 MAX_MODIFICATIONS = 25
 """How often one order may be modified."""
 
@@ -170,7 +168,7 @@ class Desk:
 
     def _execute(self, market: Market, order: Order) -> None:
         buy = order.action is Action.BUY
-        limit = round(order.price / market.contract.tick_size) if order.price_type in LIMITED else None
+        limit = round(order.price / market.contract.tick_size) if order.price_type.has_price else None
         for fill in market.execute(buy, order.pending_quantity, limit, self._now_ms()):
             self._fill(market, order, fill.price, fill.quantity)
         if not order.pending_quantity:
@@ -215,7 +213,7 @@ class Desk:
 
 
 def _waits_for_trigger(market: Market, order: Order) -> bool:
-    return order.price_type in STOPS and not _triggered(order, market)
+    return order.price_type.has_trigger and not _triggered(order, market)
 
 
 def _triggered(order: Order, market: Market) -> bool:
@@ -230,8 +228,8 @@ def _fault(market: Market, order: Order) -> str | None:
         return "An index cannot be traded"
     if order.quantity <= 0 or order.quantity % contract.lot_size:
         return f"Quantity must be a multiple of the lot size {contract.lot_size}"
-    prices = [("Price", order.price)] if order.price_type in LIMITED else []
-    prices += [("Trigger price", order.trigger_price)] if order.price_type in STOPS else []
+    prices = [("Price", order.price)] if order.price_type.has_price else []
+    prices += [("Trigger price", order.trigger_price)] if order.price_type.has_trigger else []
     for name, price in prices:
         ticks = price / contract.tick_size
         if abs(ticks - round(ticks)) > 1e-6:

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 from sangam.model.enums import Action, PriceType, Product
 
-from .desk import LIMITED, STOPS
 from .orders import Validity
 
 MAX_TAG = 20
@@ -32,13 +31,13 @@ class Asked:
         self.product = one_of(Product, form, "product")
         self.validity = one_of(Validity, {"validity": form.get("validity") or "DAY"}, "validity")
         self.quantity = whole(form, "quantity")
-        self.price = number(form, "price") if self.price_type in LIMITED else 0.0
-        self.trigger_price = number(form, "trigger_price") if self.price_type in STOPS else 0.0
+        self.price = number(form, "price") if self.price_type.has_price else 0.0
+        self.trigger_price = number(form, "trigger_price") if self.price_type.has_trigger else 0.0
         if self.quantity <= 0:
             raise Invalid("Invalid `quantity`.")
-        if self.price_type in LIMITED and self.price <= 0:
+        if self.price_type.has_price and self.price <= 0:
             raise Invalid("Missing or empty field `price`")
-        if self.price_type in STOPS and self.trigger_price <= 0:
+        if self.price_type.has_trigger and self.trigger_price <= 0:
             raise Invalid("Missing or empty field `trigger_price`")
         self.tag = form.get("tag", "")
         if len(self.tag) > MAX_TAG or (self.tag and not (self.tag.isalnum() and self.tag.isascii())):

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from sangam.model.enums import Action, PriceType
 
-from .desk import LIMITED, MAX_MODIFICATIONS, STOPS, Refusal
+from .desk import MAX_MODIFICATIONS, Refusal
 from .kite_forms import Asked, Form, Invalid, number, one_of, required, whole
 from .kite_rest import error, form_of, refusal, success
 from .market import Market
@@ -107,7 +107,7 @@ class KiteOrders:
         if disclosed := whole(form, "disclosed_quantity", "0"):
             terms["disclosed_quantity"] = disclosed
         protection = self._protection(form, ask.price_type)
-        if protection and ask.price_type not in LIMITED:
+        if protection and not ask.price_type.has_price:
             terms["market_protection"] = protection
         if variety == "iceberg":
             legs, each = whole(form, "iceberg_legs"), whole(form, "iceberg_quantity")
@@ -122,7 +122,7 @@ class KiteOrders:
         protection = number(form, "market_protection")
         if not (protection == -1 or 0 <= protection <= 100):
             raise Invalid("Invalid `market_protection`.")
-        if not protection and price_type not in LIMITED and self._kite.strict_protection:
+        if not protection and not price_type.has_price and self._kite.strict_protection:
             raise Invalid("Market orders without market protection are not allowed via API.")
         return protection
 
@@ -182,19 +182,19 @@ class KiteOrders:
             raise Invalid("Invalid `validity`.")
         quantity = whole(form, "quantity") if form.get("quantity") else order.quantity
         price, trigger = number(form, "price", order.price), number(form, "trigger_price", order.trigger_price)
-        if price_type in LIMITED and not price:
+        if price_type.has_price and not price:
             raise Invalid("Missing or empty field `price`")
-        if price_type in STOPS and not trigger:
+        if price_type.has_trigger and not trigger:
             raise Invalid("Missing or empty field `trigger_price`")
         protection = self._protection(form, price_type)
-        if protection and price_type not in LIMITED and self._kite.protects_as_limit:
+        if protection and not price_type.has_price and self._kite.protects_as_limit:
             market = self._kite.exchange.market(order.symbol, order.exchange)
             price_type, price, _ = _protected(market, order.action, price_type, trigger, protection)
         try:
             self._kite.exchange.modify(
                 order.order_id,
                 quantity=quantity,
-                price=price if price_type in LIMITED else 0.0,
+                price=price if price_type.has_price else 0.0,
                 trigger_price=trigger,
                 price_type=price_type,
             )
@@ -240,10 +240,10 @@ def _protected(
 ) -> tuple[PriceType, float, str]:
     """The limit order that a protected market order becomes: its type, its price, and the percent it allows."""
     percent = AUTOMATIC_PROTECTION if protection == -1 else protection
-    around = trigger_price if price_type in STOPS else market.rupees(market.ltp)
+    around = trigger_price if price_type.has_trigger else market.rupees(market.ltp)
     wanted = around * (1 + (percent if action is Action.BUY else -percent) / 100)
     ticks = min(max(round(wanted / market.contract.tick_size), market.lower_circuit), market.upper_circuit)
-    return (PriceType.SL if price_type in STOPS else PriceType.LIMIT), market.rupees(ticks), f"{percent:.2f}"
+    return (PriceType.SL if price_type.has_trigger else PriceType.LIMIT), market.rupees(ticks), f"{percent:.2f}"
 
 
 def _timed_out() -> Response:

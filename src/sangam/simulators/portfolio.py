@@ -10,7 +10,6 @@ import msgspec
 
 from sangam.model.enums import Action, Exchange, InstrumentType, Product
 
-from .desk import LIMITED
 from .exchange import Exchange as Floor
 from .listing import Contract, Id
 from .market import Market
@@ -295,7 +294,7 @@ class Wish(NamedTuple):
 
 
 def asked_price(order: Order) -> float:
-    return order.price if order.price_type in LIMITED else order.trigger_price
+    return order.price if order.price_type.has_price else order.trigger_price
 
 
 def is_option(contract: Contract) -> bool:

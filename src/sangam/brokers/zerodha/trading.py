@@ -19,9 +19,6 @@ from .gtt import GTT
 from .tables import MODIFICATIONS, PRODUCTS_OF, REGULAR, TAG
 from .updates import POSTBACK
 
-_WITH_PRICE = (PriceType.LIMIT, PriceType.SL)
-_WITH_TRIGGER = (PriceType.SL, PriceType.SL_M)
-
 
 class _Taken(msgspec.Struct):
     order_id: str
@@ -108,11 +105,11 @@ def _terms(price_type: PriceType, price: Decimal, trigger_price: Decimal) -> dic
     """-1 lets Kite choose the price protection that orders at the market must have since 2026 (forum, comment 52991);
     an order that becomes one by a modification needs it too (comment 52331)."""
     terms: dict[str, str | int] = {"order_type": price_type.value}
-    if price_type in _WITH_PRICE:
+    if price_type.has_price:
         terms["price"] = f"{price:f}"
     else:
         terms["market_protection"] = -1
-    if price_type in _WITH_TRIGGER:
+    if price_type.has_trigger:
         terms["trigger_price"] = f"{trigger_price:f}"
     return terms
 
