@@ -72,11 +72,12 @@ class Report:
         self._console.print(table)
 
     def save(self, whole: bool) -> None:
-        """Write the page: all of it, or these sections in the place of those measured before, with their own date."""
+        """Write the page: all of it, or these sections in the place of those measured before, with their own date and
+        machine, which may be another one."""
         results: dict[str, Any] = {"facts": self.facts, "sections": [vars(one) for one in self.sections]}
         if not whole and RESULTS.exists():
             before = json.loads(RESULTS.read_text())
-            dated = f"Measured {self.facts['date']}."
+            dated = f"Measured {self.facts['date']} on {self.facts['machine']}."
             fresh = {one.title: vars(one) | {"note": f"{one.note} {dated}".strip()} for one in self.sections}
             kept = [fresh.pop(one["title"], one) for one in before["sections"]]
             results = {"facts": before["facts"], "sections": [*kept, *fresh.values()]}

@@ -110,6 +110,8 @@ class Bank:
         match what:
             case "who":
                 answer = {"id": self.client}
+            case "begin":
+                answer = {"ticket": "planted-ticket"}
             case "exchange" if form.get("code") in self._codes:
                 self._codes.remove(form["code"])
                 answer = self._granted()
@@ -147,9 +149,7 @@ def login_broker(name: str, *, echoes: bool = True, ways: str = "paste redirect 
         login=Login(
             fields=(*fields, _TOKEN) if "paste" in ways else fields,
             check=_who,
-            redirect=Redirect(_url(echoes), _exchange, echoes, ("api_secret",) if "secret" in ways else ())
-            if "redirect" in ways
-            else None,
+            redirect=_redirect(echoes, ways) if "redirect" in ways else None,
             steps=steps,
             renew=_renew if "renew" in ways else None,
             logout=_logout if "logout" in ways else None,
@@ -184,9 +184,19 @@ def _who(session: Session, ctx: Ctx) -> Operation[str]:
     return str((yield Request(method="GET", host="api", path="/who"))["id"])
 
 
+def _redirect(echoes: bool, ways: str) -> Redirect:
+    needs = ("api_secret",) if "secret" in ways else ()
+    return Redirect(_url(echoes), _exchange, echoes, needs, _prepare if "prepared" in ways else None)
+
+
+def _prepare(session: Session, ctx: Ctx) -> Operation[Mapping[str, str]]:
+    return {"ticket": (yield _ask("begin"))["ticket"]}
+
+
 def _url(echoes: bool) -> Any:
     def url(session: Session, state: str, back: str) -> str:
         query = {"back": back} | ({"state": state} if echoes else {})
+        query |= {"ticket": session.secrets["ticket"]} if "ticket" in session.secrets else {}
         return f"{session.hosts['api']}/page?{urlencode(query)}"
 
     return url

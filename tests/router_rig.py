@@ -118,7 +118,7 @@ class House:
         self.news: list[OrderNews] = []
         self.updates = Updates(
             self.journal,
-            lambda account, brsymbol, brexchange: self.master.by_brsymbol(brsymbol, brexchange),
+            lambda account, update: self.master.named(update),
             lambda account: ("u", "toy"),
             self.news.append,
             self.clock,

@@ -27,7 +27,8 @@ INTERVALS = ["1m", "5m", "1h", "D", "W"]
 
 class Served:
     """An API on a house with one user and one account. `fetched` is what was quoted, `bars` what history answers;
-    `silent` instruments have no price, `desk` takes the orders. `key` reads data, `trading_key` trades."""
+    `silent` instruments have no price, prices may be `simulated`, `desk` takes the orders. `key` reads data,
+    `trading_key` trades."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -40,6 +41,7 @@ class Served:
         self.feed: dict[str, Last] = {}
         self.fetched: list[str] = []
         self.silent: set[str] = set()
+        self.simulated = False
         self.bars: list[Candle] = []
         self.asked: list[tuple[Any, ...]] = []
         self.fault: Exception | None = None
@@ -49,6 +51,7 @@ class Served:
                 authenticate=house.accounts.authenticate,
                 master=self._master,
                 quotes=self._quotes,
+                simulated=lambda account: self.simulated,
                 history=self._history,
                 intervals=lambda account: INTERVALS,
                 calendar=Calendar(shipped()),

@@ -41,7 +41,7 @@ from sangam.brokers.contract import (
 from sangam.brokers.wire import Message
 from sangam.model.enums import Exchange, InstrumentType, Mode
 from sangam.model.errors import DecodeError, SessionExpired, SymbolNotFound, Unknown
-from sangam.model.instrument import Instrument, Level
+from sangam.model.instrument import Instrument, Level, Named
 from sangam.model.market import Depth, DepthLevel, Key, Patch
 from sangam.model.order import OrderUpdate
 
@@ -205,6 +205,18 @@ class ToyMaster:
     def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None:
         names = (row for row in self._rows.values() if (row.brsymbol, row.brexchange) == (brsymbol, brexchange))
         return next(names, None)
+
+    def named(self, row: Named) -> Instrument | None:
+        if not row.brexchange:
+            both = [each for each in self._rows.values() if (each.token, each.brsymbol) == (row.token, row.brsymbol)]
+            return both[0] if len(both) == 1 else None
+        if not row.token:
+            return self.by_brsymbol(row.brsymbol, row.brexchange)
+        names = (each for each in self._rows.values() if (each.token, each.brexchange) == (row.token, row.brexchange))
+        return next(names, None)
+
+    def exchange_of(self, brexchange: str) -> Exchange | None:
+        return next((row.exchange for row in self._rows.values() if row.brexchange == brexchange), None)
 
 
 class ToyServer:

@@ -2,7 +2,9 @@
 
 from importlib import import_module
 
-from tests.conformance.matrix import CASES, GROUPS
+from tests.conformance.matrix import CASES
+
+from sangam.verify.needs import GROUPS
 
 __all__ = ["CASES"]
 

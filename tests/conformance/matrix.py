@@ -1,4 +1,4 @@
-"""The numbered matrix: what a case is, what it needs of a broker, and why a broker skips it.
+"""The numbered matrix: what a case is, and why a broker skips it.
 
 A case is a function with an id, a title (its docstring), and needs. It acts on the real rooms of the house, with one
 broker's folder below them and its simulator at the other end, and expects objects of the model. It knows no broker."""
@@ -8,20 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sangam.brokers.contract import BrokerSpec
+from sangam.verify.needs import Need, Numbered, enter, title_of
 
 if TYPE_CHECKING:
     from tests.conformance.rig import Rig
-
-GROUPS = {
-    "LOGIN": "the ways in and out",
-    "INSTR": "the list of instruments",
-    "DATA": "quotes and candles by request",
-    "STREAM": "market data over sockets",
-    "TRADE": "orders",
-    "BOOKS": "what an account holds",
-    "PUSH": "news of orders",
-    "OUTCOME": "what is known of a write that went wrong",
-}
 
 
 @dataclass(frozen=True)
@@ -37,36 +27,13 @@ class World:
     wide: bool = False
 
 
-@dataclass(frozen=True)
-class Need:
-    """What a broker must offer. `kind` is the key of a stand's `absent`, `detail` says which one of the kind."""
-
-    kind: str
-    offered: Callable[[BrokerSpec], bool]
-    detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.detail}".strip()
-
-
 Act = Callable[["Rig"], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Case:
-    id: str
-    title: str
-    needs: tuple[Need, ...]
+class Case(Numbered):
     world: World
     act: Act
-
-    @property
-    def group(self) -> str:
-        return self.id.partition("-")[0]
-
-    def missing(self, spec: BrokerSpec) -> Need | None:
-        """The first thing that the broker does not offer."""
-        return next((need for need in self.needs if not need.offered(spec)), None)
 
 
 CASES: dict[str, Case] = {}
@@ -76,14 +43,11 @@ CASES: dict[str, Case] = {}
 def case(number: str, *needs: Need, world: World | None = None, title: str = "") -> Callable[[Act], Act]:
     """Enter the decorated function into the matrix. Without `title` its docstring is the title."""
 
-    def enter(act: Act) -> Act:
-        if number in CASES:
-            raise ValueError(f"{number} is there already")
-        text = title or " ".join((act.__doc__ or "").split()).removesuffix(".")
-        CASES[number] = Case(number, text, needs, world or World(), act)
+    def entered(act: Act) -> Act:
+        enter(Case(number, title or title_of(act), needs, world or World(), act), CASES)
         return act
 
-    return enter
+    return entered
 
 
 class Unexplained(Exception):

@@ -2,18 +2,17 @@
 sent twice, and what is unknown is found out by reading."""
 
 import pytest
-from tests.conformance import needs
 from tests.conformance.matrix import case
 from tests.conformance.rig import Rig
 from tests.conformance.streaming import ACCOUNT
 from tests.support import free_port
 
-from sangam.model.books import GttLeg
-from sangam.model.enums import Action, PriceType
+from sangam.model.enums import PriceType
 from sangam.model.errors import BrokerError, Denied, NotSent, RateLimited, Refused, StoreError, Unknown
 from sangam.model.order import Change
 from sangam.orders.live import Live
 from sangam.simulators.mishaps import Mishap
+from sangam.verify import needs
 
 SLOW = (Mishap.TAKEN_IN_SILENCE, Mishap.TAKEN_ANSWERED_LATE)
 
@@ -25,7 +24,7 @@ def after_mishap(number: int, mishap: Mishap, error: type[BrokerError], title: s
         order = rig.order(share)
         if mishap in SLOW:
             await rig.hurry()
-        rig.simulator.faults.mishap(mishap, seconds=1.5)
+        rig.simulator.faults.mishap(mishap, seconds=0.8)
         with pytest.raises(error) as caught:
             await rig.place(order, share)
         assert not isinstance(caught.value, Refused) or error is RateLimited
@@ -147,7 +146,7 @@ async def _(rig: Rig) -> None:
     share = await rig.share()
     low = rig.near(share, -4)
     rig.simulator.faults.mishap(Mishap.TAKEN_THEN_RESET)
-    leg = GttLeg(trigger=low, action=Action.SELL, quantity=10, price=low - 1)
+    leg = rig.gtt_leg(low, low - 1)
     with pytest.raises(Unknown):
         await rig.live.place_gtt(ACCOUNT, share, [leg], rig.ltp(share), rig.sending)
     (gtt,) = await rig.live.gtts(ACCOUNT)

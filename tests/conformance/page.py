@@ -4,15 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from tests.conformance.cases import CASES
-from tests.conformance.matrix import GROUPS, Case, skip
-from tests.conformance.needs import offered_modes
+from tests.conformance.matrix import Case, skip
 from tests.conformance.stands import STANDS
 from tests.support import ROOT
 
 from sangam.accounts.ways import ways
 from sangam.brokers import registry
 from sangam.brokers.contract import BrokerSpec, Trading
-from sangam.model.enums import Exchange, Product
+from sangam.brokers.declared import Unconfigured
+from sangam.model.enums import Exchange, PriceType, Product
+from sangam.verify.needs import GROUPS, offered_modes
 
 PAGE = ROOT / "docs" / "capabilities.md"
 
@@ -26,8 +27,15 @@ the brokers' tables and the list of cases; a test fails when it is out of date.
 _MATRIX = """## The matrix
 
 Each case runs against the broker's simulator, through the real rooms of the house. A cell has the cases that run, of
-all of the group; what runs passes, else `make test` fails. Against brokers' own servers nothing of this was tried.
+all of the group; what runs passes, else `make test` fails. Against brokers' own servers nothing of this was tried;
+[`sangam verify`](operations.md#verify) lets whoever has an account do it.
 What is skipped names the section of the broker's sheet, our summary of its documentation.
+"""
+
+_UNTOLD = """## Not configured
+
+Known by name and not supported: nobody has told yet which wire these brokers speak, and where. To choose one says what
+to ask it for ([how](adding-a-broker.md#not-configured)).
 """
 
 
@@ -58,7 +66,7 @@ def _room(spec: BrokerSpec) -> str:
 
 
 def _quotes(spec: BrokerSpec) -> str:
-    return "no" if spec.data is None else f"{spec.data.quote_batch} in a request"
+    return f"{spec.data.quote_batch} in a request" if spec.data is not None and spec.data.quote_batch else "no"
 
 
 def _candles(spec: BrokerSpec) -> str:
@@ -92,7 +100,9 @@ def _of_orders(tell: Callable[[Trading], str]) -> Callable[[BrokerSpec], str]:
 
 
 def _price_types(trading: Trading) -> str:
-    return "MARKET, LIMIT, SL, SL-M" if trading.market == "native" else "LIMIT, SL; MARKET and SL-M with our protection"
+    taken = [price_type.value for price_type in PriceType if trading.takes(price_type)]
+    protected = [price_type.value for price_type in PriceType if not trading.takes(price_type)]
+    return ", ".join(taken) + (f"; {_names(protected)} with our protection" if protected else "")
 
 
 def _products(trading: Trading) -> str:
@@ -162,21 +172,41 @@ def _runs(ids: Sequence[str]) -> Iterator[str]:
         yield f"{names[0]} to {names[-1].split('-')[1]}" if len(names) > 2 else _names(names)
 
 
+def _untold(ones: Iterable[Unconfigured]) -> str:
+    """Each with what somebody must ask it for."""
+    rows = [[f"{one.title} (`{one.name}`)", ", ".join(f"`{key}`" for key in one.asks)] for one in ones]
+    return _table(["broker", "what its declaration lacks"], rows)
+
+
+def _broker(spec: BrokerSpec) -> str:
+    """What one offers, and what is skipped of it."""
+    offers = _table(["offers", ""], ([name, tell(spec)] for name, tell in _ROWS.items()))
+    skips = "\n".join(_skips(spec))
+    return f"### {_title(spec)}\n\n{offers}" + (f"\nSkipped:\n\n{skips}\n" if skips else "")
+
+
+def _title(spec: BrokerSpec) -> str:
+    return f"{spec.title} (`{spec.name}`{', simulated' if spec.simulated else ''})"
+
+
 def text() -> str:
-    specs = list(registry.load())
+    house = registry.load()
+    specs = list(house)
     groups = {group: [case for case in CASES.values() if case.group == group] for group in GROUPS}
-    heads = [f"{spec.title}" + (" (simulated)" if spec.simulated else "") for spec in specs]
     parts = [
         _HEAD,
-        "## What brokers offer\n",
-        _table(["", *heads], ([name, *(tell(spec) for spec in specs)] for name, tell in _ROWS.items())),
         _MATRIX,
+        _table(["group", "about"], ([f"`{name}`", about] for name, about in GROUPS.items())),
         _table(
-            ["group", "about", *heads],
-            ([f"`{name}`", GROUPS[name], *(_counts(spec, cases) for spec in specs)] for name, cases in groups.items()),
+            ["broker", *(f"`{name}`" for name in groups), "all"],
+            (
+                [_title(spec), *(_counts(spec, cases) for cases in (*groups.values(), list(CASES.values())))]
+                for spec in specs
+            ),
         ),
-        "### What is skipped, and why\n",
-        *(f"{spec.title} (`{spec.name}`):\n\n" + "\n".join(_skips(spec)) + "\n" for spec in specs),
+        *((_UNTOLD, _untold(house.unconfigured)) if house.unconfigured else ()),
+        "## Each broker\n",
+        *map(_broker, specs),
         "## The cases\n",
         _table(["id", "what must hold"], ([f"`{case.id}`", case.title] for case in CASES.values())),
     ]

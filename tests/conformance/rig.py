@@ -1,6 +1,7 @@
 """A broker's real folder and the real rooms above it, against its simulator: what every case is given."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,12 +17,13 @@ from tests.conformance.streaming import ACCOUNT, Streaming
 from tests.support import wait_for
 from tests.toy_broker import ToyMaster
 
-from sangam.brokers.contract import BrokerSpec, Operation, RowRefused, Session, Trading
+from sangam.brokers.contract import BrokerSpec, Limit, Operation, RowRefused, Session, Stream, Trading
 from sangam.feed.pool import Caps
+from sangam.model.books import GttLeg
 from sangam.model.clock import IST
 from sangam.model.enums import Action, PriceType, Product
 from sangam.model.enums import Exchange as Code
-from sangam.model.instrument import Instrument
+from sangam.model.instrument import Instrument, Named
 from sangam.model.order import Order, OrderUpdate, TradingMode
 from sangam.orders.live import Live
 from sangam.orders.protection import protect
@@ -36,7 +38,7 @@ T = TypeVar("T")
 MORNING = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
 """A Tuesday, with all markets open."""
 
-IMPATIENT = HttpTiming(write=1.0, write_wait=0.5)
+IMPATIENT = HttpTiming(write=0.5, write_wait=0.5)
 
 
 class Morning:
@@ -77,7 +79,7 @@ class Rig:
         return Live(self.driver, lambda account: self.spec, lambda account: self.session)
 
     async def hurry(self) -> None:
-        """From now on a write is waited for one second rather than ten."""
+        """From now on a write is waited for half a second rather than ten."""
         await self.driver.close()
         self.driver = HttpDriver(self.clock, IMPATIENT)
         self.live = self._live()
@@ -110,6 +112,13 @@ class Rig:
         self.session = self.session_of(self.simulator.new_login(), self.session.generation + 1)
         return self.session
 
+    @property
+    def swift(self) -> tuple[HttpDriver, BrokerSpec, Session]:
+        """Another account of the same session, whose requests wait for no turn: for cases that ask often and are not
+        about that."""
+        session = msgspec.structs.replace(self.session, account="swift")
+        return self.driver, replace(self.spec, limits=()), session
+
     async def run(self, operation: Operation[T], session: Session | None = None) -> T:
         return await self.driver.run(self.spec, session or self.session, operation)
 
@@ -134,6 +143,12 @@ class Rig:
             self._known = ToyMaster(*await self.instruments(), *self._strangers)
         return self._known
 
+    @staticmethod
+    def stranger(like: Instrument) -> Instrument:
+        """What the broker has not, named as it names its own."""
+        token = re.sub(r"\d", "9", like.token)
+        return msgspec.structs.replace(like, symbol="NOSUCH", brsymbol="NOSUCH", token=token)
+
     def know(self, stranger: Instrument) -> None:
         """Let our list have an instrument that the broker has not."""
         self._strangers.append(stranger)
@@ -156,6 +171,11 @@ class Rig:
         """Any instrument of an exchange, a future where it has some."""
         symbols = sorted(row.symbol for row in self.exchange.contracts if row.exchange is exchange)
         return await self.named(next((each for each in symbols if each.endswith("FUT")), symbols[0]), exchange)
+
+    async def tells_of(self, row: Named, instrument: Instrument) -> bool:
+        """Whether a row of the broker's is about an instrument, by token or name; a name that is told must be right."""
+        named = (await self.master()).named(row)
+        return named == instrument and row.brsymbol in ("", instrument.brsymbol)
 
     def market(self, instrument: Instrument) -> Market:
         return self.exchange.market(instrument.symbol, instrument.exchange)
@@ -181,7 +201,7 @@ class Rig:
         up = 1 if action is Action.BUY else -1
         kind = terms.get("price_type", PriceType.LIMIT)
         plain = Order(
-            id=f"L-ABCDEFG{self._orders:03d}",
+            id=f"L-{'123456' if self.trading.tag.kind == 'int' else 'ABCDEFG'}{self._orders:03d}",
             account=ACCOUNT,
             user="u1",
             broker=self.spec.name,
@@ -200,12 +220,19 @@ class Rig:
             if kind is PriceType.SL:
                 plain = msgspec.structs.replace(plain, price=self.near(instrument, 6 * up))
         plain = msgspec.structs.replace(plain, **terms)
-        if self.trading.market == "limit":
+        if not self.trading.takes(kind):
             last = Decimal(str(self.ltp(instrument)))
             sent = protect(plain.price_type, plain.action, plain.trigger_price, instrument, last)
             if sent is not None:
                 plain = msgspec.structs.replace(plain, sent_price_type=sent.price_type, sent_price=sent.price)
         return plain
+
+    def gtt_leg(self, trigger: Decimal, price: Decimal) -> GttLeg:
+        """Sell ten shares at a trigger: with a limit where the broker's triggers take one, else at the market."""
+        gtt = self.trading.gtt
+        limit = gtt is not None and PriceType.LIMIT in gtt.price_types
+        kind, price = (PriceType.LIMIT, price) if limit else (PriceType.MARKET, Decimal(0))
+        return GttLeg(trigger=trigger, action=Action.SELL, quantity=10, price=price, price_type=kind)
 
     async def sending(self) -> None:
         self.sent += 1
@@ -253,8 +280,13 @@ class Rig:
     @asynccontextmanager
     async def streaming(self, caps: Caps | None = None, **of_streams: Any) -> AsyncIterator[Streaming]:
         """The account's feed, in this session; `of_streams` are figures of the broker's streams to replace. Whatever a
-        client lets go is gone at once rather than after five seconds."""
-        streams = tuple(replace(stream, **{"linger": 0.01, **of_streams}) for stream in self.spec.streams)
+        client lets go is gone at once rather than after five seconds, and what was lost is tried again at once. Where
+        `silence` is replaced, signs of life come so much more often, and wires that have none keep none."""
+        silence = of_streams.pop("silence", None)
+        streams = tuple(
+            _quicker(replace(stream, **{"linger": 0.01, "cooldown": 0.0, **of_streams}), silence)
+            for stream in self.spec.streams
+        )
         streaming = Streaming(self, replace(self.spec, streams=streams), caps)
         try:
             await streaming.start()
@@ -263,14 +295,31 @@ class Rig:
             await streaming.feed.stop()
 
 
+def _quicker(stream: Stream, silence: float | None) -> Stream:
+    if silence is None:
+        return stream
+    return replace(
+        stream,
+        silence=stream.silence and silence,
+        heartbeat=stream.heartbeat and silence / 4,
+        ping=stream.ping and silence / 4,
+    )
+
+
+def _unlimited(spec: BrokerSpec) -> BrokerSpec:
+    """Limits that are never reached: at the broker's pace most cases would spend their time waiting for it."""
+    return replace(spec, limits=tuple(Limit(row.lane, 100_000, row.window) for row in spec.limits))
+
+
 @asynccontextmanager
 async def rig_for(spec: BrokerSpec, stand: Stand, world: World) -> AsyncIterator[Rig]:
-    """A broker with a market of its own that moves when the case says so. Leaves no task behind."""
+    """A broker with a market of its own that moves when the case says so; its limits count where its simulator minds.
+    Leaves no task behind."""
     before = asyncio.all_tasks()
     clock = Morning()
-    contracts = (lambda day: listing(day, strikes=16)) if world.wide else listing
+    contracts = (lambda day: listing(day, strikes=40)) if world.wide else listing
     async with stand.open(Exchange(clock=clock, contracts=contracts), world) as simulator:
-        rig = Rig(spec, stand, simulator, clock)
+        rig = Rig(spec if world.limits else _unlimited(spec), stand, simulator, clock)
         try:
             yield rig
         finally:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 from tests.conformance.cases import CASES
-from tests.conformance.matrix import GROUPS, Case, skip
+from tests.conformance.matrix import Case, skip
 from tests.conformance.rig import rig_for
 from tests.conformance.stands import STANDS
 
 from sangam.brokers import registry
 from sangam.brokers.contract import BrokerSpec
+from sangam.verify.needs import GROUPS
 
 BROKERS = list(registry.load())
 

@@ -1,12 +1,12 @@
 """TRADE: orders from their placing to their end, GTTs, conversions. The exchange's ledger is the judge."""
 
+import re
 from decimal import Decimal
 from itertools import product as pairs
 from typing import Any
 
 import msgspec
 import pytest
-from tests.conformance import needs
 from tests.conformance.matrix import World, case
 from tests.conformance.rig import Rig
 from tests.conformance.streaming import ACCOUNT
@@ -17,6 +17,7 @@ from sangam.model.enums import Exchange as Code
 from sangam.model.errors import BrokerError, RateLimited, Refused, SessionExpired
 from sangam.model.instrument import Instrument
 from sangam.model.order import Change, Order, Validity
+from sangam.verify import needs
 
 OPEN, COMPLETE, CANCELLED, REJECTED, WAITS = "open", "complete", "cancelled", "rejected", "trigger pending"
 BECOMES = {
@@ -47,7 +48,7 @@ def of_terms(number: int, price_type: PriceType, product: Product) -> None:
             assert (stored.action, stored.product, stored.quantity) == (action, product, order.quantity)
             told = await rig.told(order)
             assert told.status == BECOMES[price_type]
-            assert (told.brsymbol, told.brexchange) == (instrument.brsymbol, instrument.brexchange)
+            assert await rig.tells_of(told, instrument)
             assert (told.action, told.product, told.quantity) == (action.value, product.value, order.quantity)
             if price_type in (PriceType.LIMIT, PriceType.SL):
                 assert told.price_type == price_type
@@ -221,7 +222,7 @@ async def _(rig: Rig) -> None:
     """Too little money: rejected, with the reason."""
     share = await rig.share()
     reason = await rejection(rig, rig.order(share, quantity=100), share)
-    assert "fund" in reason.casefold() or "margin" in reason.casefold()
+    assert re.search(r"fund|margin|add rs", reason.casefold())
 
 
 @case("TRADE-26", needs.orders_on(Code.NSE), world=World(cash=1000.0, early=True))
@@ -249,7 +250,7 @@ async def _(rig: Rig) -> None:
     share = await rig.share()
     order = rig.order(share)
     with pytest.raises(Refused):
-        await rig.place(order, msgspec.structs.replace(share, brsymbol="NOSUCH", token="9::::9"))
+        await rig.place(order, rig.stranger(share))
     assert not rig.all_stored(order)
 
 
@@ -274,7 +275,7 @@ async def _(rig: Rig) -> None:
     assert len(rig.exchange.ledger.of(rig.client)) == 14
 
 
-@case("TRADE-31", needs.ORDERS, needs.LIMITS)
+@case("TRADE-31", needs.ORDERS, needs.LIMITS, world=World(limits=True))
 async def _(rig: Rig) -> None:
     """An order that may not wait for its turn is not sent; a cancel has room kept for it."""
     share = await rig.share()
@@ -368,10 +369,7 @@ async def _(rig: Rig) -> None:
 def legs(rig: Rig, share: Instrument) -> tuple[GttLeg, GttLeg]:
     """Sell ten shares four percent below the market, or four above."""
     low, high = rig.near(share, -4), rig.near(share, 4)
-    return (
-        GttLeg(trigger=low, action=Action.SELL, quantity=10, price=low - 1),
-        GttLeg(trigger=high, action=Action.SELL, quantity=10, price=high),
-    )
+    return rig.gtt_leg(low, low - 1), rig.gtt_leg(high, high)
 
 
 async def trigger(rig: Rig, share: Instrument, *wanted: GttLeg) -> str:
@@ -385,7 +383,8 @@ async def _(rig: Rig) -> None:
     stop, _ = legs(rig, share)
     number = await trigger(rig, share, stop)
     (gtt,) = await rig.live.gtts(ACCOUNT)
-    assert (gtt.trigger_id, gtt.brsymbol, gtt.status, gtt.legs) == (number, share.brsymbol, "active", (stop,))
+    assert await rig.tells_of(gtt, share)
+    assert (gtt.trigger_id, gtt.status, gtt.legs) == (number, "active", (stop,))
 
 
 @case("TRADE-39", needs.GTT, needs.OCO)
@@ -400,7 +399,8 @@ async def _(rig: Rig) -> None:
     rig.simulator.check()
     assert "active" not in {gtt.status for gtt in await rig.live.gtts(ACCOUNT)}
     (order,) = await rig.live.orders(ACCOUNT)
-    assert (order.action, order.quantity, order.price) == ("SELL", 10, float(both[1].price))
+    assert (order.action, order.quantity) == ("SELL", 10)
+    assert both[1].price_type is PriceType.MARKET or order.price == float(both[1].price)
 
 
 @case("TRADE-40", needs.GTT)
@@ -409,7 +409,7 @@ async def _(rig: Rig) -> None:
     share = await rig.share()
     stop, _ = legs(rig, share)
     number = await trigger(rig, share, stop)
-    moved = msgspec.structs.replace(stop, quantity=5, trigger=stop.trigger - 1, price=stop.price - 1)
+    moved = msgspec.structs.replace(rig.gtt_leg(stop.trigger - 1, stop.trigger - 2), quantity=5)
     assert await rig.live.modify_gtt(ACCOUNT, number, share, [moved], rig.ltp(share), rig.sending) == number
     (gtt,) = await rig.live.gtts(ACCOUNT)
     assert gtt.legs == (moved,)
@@ -438,7 +438,8 @@ async def _(rig: Rig) -> None:
     await trigger(rig, share, stop)
     rig.move(share, -4.5)
     rig.simulator.check()
-    (gtt,) = await rig.live.gtts(ACCOUNT)
-    assert gtt.status == "triggered"
+    told = {gtt.status for gtt in await rig.live.gtts(ACCOUNT)}
+    assert told <= {"triggered"}, "told so, or not told any more by a broker whose list is of those that wait"
     (order,) = await rig.live.orders(ACCOUNT)
-    assert (order.action, order.quantity, order.price) == ("SELL", 10, float(stop.price))
+    assert (order.action, order.quantity) == ("SELL", 10)
+    assert stop.price_type is PriceType.MARKET or order.price == float(stop.price)

@@ -5,11 +5,12 @@ import gc
 import os
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 import pytest
@@ -23,13 +24,14 @@ from sangam.model.calendar import AlwaysOpen, Calendar
 from sangam.model.clock import IST
 from sangam.model.enums import Exchange as Code
 from sangam.settings import load_settings
+from sangam.simulators import create
 from sangam.simulators.exchange import Exchange
 from sangam.simulators.listing import Contract, listing
 from sangam.simulators.market import Market
-from sangam.simulators.zerodha import Zerodha
 from sangam.store.home import Home
 from sangam.transport.socket import Timing
 
+from .brokers import pasted
 from .clients import Client
 from .proxy import FaultProxy
 
@@ -47,6 +49,13 @@ _DESCRIPTORS = Path("/proc/self/fd")
 def descriptors() -> int:
     """How many this process has open; 0 where the system does not say."""
     return len(os.listdir(_DESCRIPTORS)) if _DESCRIPTORS.exists() else 0
+
+
+def _port(urls: Mapping[str, SplitResult], scheme: str) -> int:
+    """The one port that a simulator has for a protocol."""
+    (port,) = {url.port for url in urls.values() if url.scheme == scheme}
+    assert port is not None
+    return port
 
 
 class ShiftedClock:
@@ -76,11 +85,12 @@ class Rig:
     trader: Client
     witness: Client
 
-    def __init__(self, log: pytest.LogCaptureFixture, contracts: Listing, pace: float) -> None:
+    def __init__(self, log: pytest.LogCaptureFixture, contracts: Listing, pace: float, broker: str) -> None:
         self.log = log
+        self.broker = broker
         self.clock = ShiftedClock(TUESDAY)
         self.exchange = Exchange(clock=self.clock, contracts=contracts, pace=pace)
-        self.simulator = Zerodha(self.exchange, run=True, heartbeat=0.2)
+        self.simulator: Any = create(broker, self.exchange, run=True, heartbeat=0.2, idle=1)
 
     @property
     def gateway(self) -> Gateway:
@@ -96,10 +106,11 @@ class Rig:
         self, stack: AsyncExitStack, home: Path, calendar: Calendar, timing: Timing, logged_in: bool, **settings: object
     ) -> None:
         await stack.enter_async_context(self.simulator)
-        ports = {name: int(url.rpartition(":")[2]) for name, url in self.simulator.hosts.items()}
-        self.stream = await stack.enter_async_context(FaultProxy(ports["stream"]))
-        self.rest = await stack.enter_async_context(FaultProxy(ports["api"]))
-        told = {"sangam_home": home, "api_port": 0, "websocket_port": 0, "valid_brokers": "paper,zerodha", **settings}
+        urls = {name: urlsplit(url) for name, url in self.simulator.hosts.items()}
+        self.stream = await stack.enter_async_context(FaultProxy(_port(urls, "ws")))
+        self.rest = await stack.enter_async_context(FaultProxy(_port(urls, "http")))
+        allowed = f"paper,{self.broker}"
+        told = {"sangam_home": home, "api_port": 0, "websocket_port": 0, "valid_brokers": allowed, **settings}
         self.home = stack.enter_context(Home(home))
         self.app = App(
             load_settings(None, **told),
@@ -110,8 +121,9 @@ class Rig:
         )
         stack.push_async_callback(self.app.stop)
         await self.app.start()
-        hosts = {"api": f"http://127.0.0.1:{self.rest.port}", "stream": f"ws://127.0.0.1:{self.stream.port}"}
-        added = await self.admin("account/add", user="asha", broker="zerodha", fields=self.credentials, hosts=hosts)
+        ports = {"ws": self.stream.port, "http": self.rest.port}
+        hosts = {name: url._replace(netloc=f"127.0.0.1:{ports[url.scheme]}").geturl() for name, url in urls.items()}
+        added = await self.admin("account/add", user="asha", broker=self.broker, fields=self.credentials, hosts=hosts)
         self.account = added["account"]
         if logged_in:
             await self.login()
@@ -129,7 +141,7 @@ class Rig:
     @property
     def credentials(self) -> dict[str, str]:
         """What the user types in after a login at the broker."""
-        return {name: self.simulator.credentials[name] for name in ("api_key", "access_token")}
+        return pasted(self.broker, self.simulator.credentials)
 
     async def admin(self, verb: str, **arguments: object) -> dict[str, Any]:
         """What `sangam account ...` asks of the running server."""
@@ -159,7 +171,7 @@ class Rig:
         await self.settles(before, tasks)
 
     async def settles(self, descriptors_before: int, tasks_before: int) -> None:
-        """Idle HTTP connections live for five seconds; what was logged must not keep anything alive."""
+        """Idle HTTP connections live for a second; what was logged must not keep anything alive."""
         for phase in ("setup", "call", "teardown"):
             for record in self.log.get_records(phase):
                 record.msg, record.args, record.exc_info = record.getMessage(), (), None
@@ -232,13 +244,14 @@ async def rig(
     logged_in: bool = True,
     contracts: Listing = listing,
     pace: float = 20,
+    broker: str = "zerodha",
     **settings: object,
 ) -> AsyncIterator[Rig]:
     """A running rig, with everything streaming if `logged_in`; at its end nothing of it is left."""
     log.set_level("INFO", "sangam")
     settle()  # as the served process does; besides, a full collection of pytest's own heap takes a quarter of a second
     before, tasks = descriptors(), len(asyncio.all_tasks())
-    built = Rig(log, contracts, pace)
+    built = Rig(log, contracts, pace, broker)
     try:
         async with AsyncExitStack() as stack:
             await built.start(stack, home, calendar or AlwaysOpen(), timing, logged_in, **settings)

@@ -24,6 +24,7 @@ from sangam.model.order import Order, OrderState
 from sangam.simulators.orders import Order as Taken
 from sangam.simulators.orders import Snapshot
 
+from .brokers import pasted
 from .order_server import FULL
 
 TAG = 10
@@ -80,18 +81,16 @@ class OrderRig:
         self.server.start()
         ways = list(hosts) or [each.simulator.hosts for each in simulators]
         for simulator, way in zip(simulators, ways, strict=True):
-            known = simulator.simulator.credentials
-            fields = {name: known[name] for name in ("api_key", "access_token")}
-            named = {name: way[name] for name in ("api", "stream")}
-            added = self.admin("account/add", user=USER, broker="zerodha", fields=fields, hosts=named)
+            fields = pasted(simulator.name, simulator.simulator.credentials)
+            added = self.admin("account/add", user=USER, broker=simulator.name, fields=fields, hosts=dict(way))
             self.brokers[added["account"]] = simulator
             self.log_in(added["account"])
         self.key = self.new_key()
         self.wait_until_it_trades()
 
     def log_in(self, account: str) -> None:
-        known = self.brokers[account].simulator.credentials
-        self.admin("account/login", account=account, fields={name: known[name] for name in ("api_key", "access_token")})
+        broker = self.brokers[account]
+        self.admin("account/login", account=account, fields=pasted(broker.name, broker.simulator.credentials))
 
     def new_key(self, account: str | None = None) -> str:
         key: str = self.admin("key/create", user=USER, account=account)["api_key"]

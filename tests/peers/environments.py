@@ -4,18 +4,23 @@
 that file changes. Run as a program it builds them all, so that no test has to."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE.parent.parent / ".venv-peers"
 BUILD_TIMEOUT = 600
+AT_ONCE = 3
+"""Builds wait for the network as much as for the processor."""
 
 
 class PeerUnavailable(Exception):
@@ -38,8 +43,10 @@ def build(name: str) -> Path:
         if python.exists() and stamp.exists() and stamp.read_text() == wanted:
             return python
         shutil.rmtree(target, ignore_errors=True)
-        venv.create(target, with_pip=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        # A copied interpreter may still be open for writing in a child that another build forked: "text file busy".
+        venv.create(target, symlinks=os.name != "nt", with_pip=False)
+        pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+        install = [*pip, "install", "--quiet", "--no-deps"]
         try:
             done = subprocess.run(
                 [*install, "-r", str(requirements)], capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False
@@ -79,6 +86,14 @@ def run_peer(
     )
 
 
+def peer_report(name: str, script: Path, plan: Mapping[str, Any], *args: str) -> dict[str, Any]:
+    """What a script that reads its plan from standard input tells as one JSON object; it must end well."""
+    done = run_peer(name, script, *args, stdin=json.dumps(plan))
+    assert done.returncode == 0, done.stderr[-2000:]
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
 def peer_command(name: str, script: Path, *args: str) -> Sequence[str]:
     return [str(peer_python(name)), "-u", str(script), *args]
 
@@ -109,15 +124,19 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def main() -> int:
-    """Build every environment; say what could not be built. In CI that is a failure."""
-    failed = False
-    for name in peer_names():
-        try:
-            build(name)
-        except PeerUnavailable as error:
-            failed = True
-            sys.stderr.write(f"peer {name}: {error}\n")
-    return int(failed and bool(os.environ.get("CI")))
+    """Build every environment, some at a time; say what could not be built. In CI that is a failure."""
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        troubles = [trouble for trouble in pool.map(_trouble, peer_names()) if trouble]
+    sys.stderr.writelines(f"{trouble}\n" for trouble in troubles)
+    return int(bool(troubles and os.environ.get("CI")))
+
+
+def _trouble(name: str) -> str:
+    try:
+        build(name)
+    except PeerUnavailable as error:
+        return f"peer {name}: {error}"
+    return ""
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """The same bytes through the official SDK's decoder and ours: all packet kinds, all segments, any words."""
 
-import json
 import struct
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.peers.environments import peer_command, peer_environment
+from tests.peers.decoding import Decode, decoding
 
 from sangam.brokers.zerodha.stream import KiteCodec
 from sangam.model.market import DepthLevel, Patch
@@ -21,8 +19,6 @@ PACKETS = 5  # in every frame, so 10,000 cases at least
 SEGMENTS = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 0, 10, 11, 255])
 SIZES = st.sampled_from([8, 28, 32, 44, 184])
 ROW = 12
-
-Decode = Callable[[bytes], list[dict[str, Any]]]
 
 
 @st.composite
@@ -41,27 +37,8 @@ def packets(draw: st.DrawFn) -> bytes:
 
 @pytest.fixture(scope="module")
 def official() -> Iterator[Decode]:
-    """The SDK in one process of its own."""
-    script = Path(__file__).with_name("kite_decode.py")
-    with subprocess.Popen(
-        peer_command("kiteconnect", script),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=peer_environment(),
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, stdout = process.stdin, process.stdout
-
-        def decode(frame: bytes) -> list[dict[str, Any]]:
-            stdin.write(frame.hex() + "\n")
-            stdin.flush()
-            ticks: list[dict[str, Any]] = json.loads(stdout.readline())
-            return ticks
-
+    with decoding("kiteconnect", Path(__file__).with_name("kite_decode.py")) as decode:
         yield decode
-        stdin.close()
 
 
 def ours(patch: Patch) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 Orders of every variety, books, conversion of positions, margins, charges, GTT and order updates of the ticker."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.peers.environments import run_peer
+from tests.peers.environments import peer_report
 from tests.simulator_thread import SimulatorThread
 
 from sangam.model.enums import Exchange as Code
@@ -33,10 +32,7 @@ def broker() -> Iterator[SimulatorThread]:
 
 @pytest.fixture(scope="module")
 def report(broker: SimulatorThread) -> dict[str, Any]:
-    done = run_peer("kiteconnect", CLIENT, stdin=json.dumps(broker.call(lambda: plan(broker.simulator))))
-    assert done.returncode == 0, done.stderr[-2000:]
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    return peer_report("kiteconnect", CLIENT, broker.call(lambda: plan(broker.simulator)))
 
 
 def plan(simulator: Any) -> dict[str, Any]:

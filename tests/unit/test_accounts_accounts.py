@@ -3,8 +3,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.house import FIELDS, House, open_house
+from tests.house import FIELDS, House, broker, open_house
 
+from sangam.accounts.forms import check_hosts
 from sangam.accounts.sessions import End, Ended
 from sangam.brokers.contract import Grant, Session
 from sangam.logs import redactor
@@ -57,6 +58,13 @@ def test_login_fields_are_the_brokers(house: House, fields: dict[str, str], told
 def test_credentials_travel_encrypted_to_known_hosts_only(house: House, hosts: dict[str, str], told: str) -> None:
     with pytest.raises(InvalidInput, match=told):
         house.accounts.create("asha", "example", FIELDS, hosts)
+
+
+def test_a_sandbox_has_no_hosts_but_its_own_and_simulators() -> None:
+    fixed = broker("practice", sandbox=True)
+    check_hosts(fixed, {"api": "https://api.example.com", "stream": "ws://127.0.0.1:1"})
+    with pytest.raises(InvalidInput, match=r"used at https://api.example.com or on this machine only"):
+        check_hosts(fixed, {"api": "https://real.example.com"})
 
 
 def test_names_are_checked(house: House) -> None:

@@ -27,6 +27,7 @@ BROKERS = (
     login_broker("auto", ways="automatic"),
     login_broker("plain", ways=""),
     login_broker("secret", ways="redirect paste secret"),
+    login_broker("prepared", echoes=False, ways="redirect prepared"),
 )
 
 
@@ -147,6 +148,23 @@ async def test_a_redirect_login(house: House, bank: Bank, name: str) -> None:
     with pytest.raises(InvalidInput, match=r"answered already|No login waits"):
         house.desk.callbacks.arrived(name, None, parameters)
     assert house.accounts.sessions.generation(known) == 1
+
+
+async def test_a_broker_may_be_told_of_a_login_before_its_page_is_opened(house: House, bank: Bank) -> None:
+    known = account(house, bank, "prepared")
+    flow = await house.desk.flows.begin(known)
+    assert parse_qs(urlsplit(flow.url).query)["ticket"] == ["planted-ticket"]
+    await house.desk.flows.brought(flow, await came_back(flow))
+    assert bank.heard == ["begin", "exchange"]
+    assert "ticket" not in secrets_of(house, known)
+
+
+async def test_a_login_that_the_broker_will_not_hear_of_is_over(house: House, bank: Bank) -> None:
+    bank.broken = True
+    known = account(house, bank, "prepared")
+    with pytest.raises(Unknown, match="out of order"):
+        await house.desk.flows.begin(known)
+    assert not house.desk.flows.pending.under_way(known)
 
 
 async def test_a_callback_is_good_for_one_try(house: House, bank: Bank) -> None:
@@ -309,6 +327,7 @@ def test_the_most_convenient_way_comes_first() -> None:
         "auto": [Way.STEPS],
         "plain": [Way.PASTE],
         "secret": [Way.REDIRECT, Way.PASTE],
+        "prepared": [Way.REDIRECT],
     }
 
 

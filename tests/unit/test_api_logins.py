@@ -8,6 +8,7 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import argon2
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from tests.house import broker, open_house
 from tests.login_broker import OTP, PIN, Bank, login_broker
 from tests.served import Served
 
+from sangam.accounts import users
 from sangam.accounts.pending import Flow
 from sangam.accounts.signin import SIGNED_IN_SECONDS
 from sangam.accounts.users import hash_password
@@ -66,6 +68,12 @@ class Site(Served):
 
     def logged_in(self, account: str) -> bool:
         return self.house.accounts.session(account) is not None
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed as slowly as they should be elsewhere: here they only have to be right or wrong."""
+    monkeypatch.setattr(users, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from sangam.model.market import Depth, DepthLevel
 
 QUOTE = {"open", "high", "low", "ltp", "ask", "bid", "prev_close", "volume", "oi", "age_ms"}
 BARS = [Candle(1785728700, 1.0, 2.0, 0.5, 1.5, 10), Candle(1785729000, 1.5, 2.5, 1.0, 2.0, 20, 3)]
+NIFTY = {"underlying": "NIFTY", "exchange": "NSE_INDEX", "expiry_date": "25AUG26"}
+OPTION = {"symbol": "NIFTY25AUG2624000CE", "exchange": "NFO"}
 DATES = {"start_date": "2026-08-01", "end_date": "2026-08-03"}
 
 
@@ -24,6 +26,28 @@ async def test_multiquotes_tells_good_and_bad(served: Served) -> None:
     assert [set(row) - {"symbol", "exchange"} for row in rows] == [{"error"}, {"error"}, {"data"}, {"data"}]
     assert set(rows[2]["data"]) == QUOTE
     assert served.fetched == ["SBIN", "SENSEX", "NIFTY"]  # in one call
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("quotes", {"symbol": "SBIN", "exchange": "NSE"}),
+        ("multiquotes", {"symbols": [{"symbol": "SBIN", "exchange": "NSE"}]}),
+        ("depth", {"symbol": "SBIN", "exchange": "NSE"}),
+        ("optionchain", {**NIFTY, "strike_count": 2}),
+        ("optionsymbol", {**NIFTY, "offset": "ATM", "option_type": "CE"}),
+        ("syntheticfuture", NIFTY),
+        ("optiongreeks", OPTION),
+        ("multioptiongreeks", {"symbols": [OPTION]}),
+    ],
+)
+async def test_prices_of_our_own_exchange_and_what_is_made_of_them_say_so(
+    served: Served, path: str, body: dict[str, Any]
+) -> None:
+    real = await served.post(path, **body)
+    assert (real.status_code, "simulated" in real.json()) == (200, False), real.text
+    served.simulated = True
+    assert (await served.post(path, **body)).json()["simulated"] is True
 
 
 async def test_multiquotes_of_nothing_known(served: Served) -> None:

@@ -13,7 +13,7 @@ from tests.orders_support import ACCOUNT, an_update
 from tests.toy_broker import toy_session
 
 from sangam.api.postbacks import MAX_BODY, Addressee, make_postback_router
-from sangam.brokers.contract import Postback, Session
+from sangam.brokers.contract import Postback, Session, unsigned
 from sangam.model.clock import IST, ManualClock
 from sangam.model.errors import DecodeError
 from sangam.model.order import OrderUpdate
@@ -99,6 +99,12 @@ async def test_reads_are_rare(door: Door) -> None:
 
 async def test_a_broker_that_posts_nothing_we_can_read_makes_us_read() -> None:
     door = Door(None)
+    await door.post()
+    assert (door.news, door.reads) == ([], [ACCOUNT])
+
+
+async def test_what_nobody_signs_makes_us_read() -> None:
+    door = Door(Postback(read=read_body, verified=unsigned))
     await door.post()
     assert (door.news, door.reads) == ([], [ACCOUNT])
 

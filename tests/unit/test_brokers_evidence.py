@@ -32,6 +32,13 @@ def test_a_refusal_needs_a_client_error_and_proof(
     assert str(failure).startswith(f"Acme: {text or 'no reason given'} (HTTP {status}")
 
 
+def test_a_broker_may_refuse_with_http_200() -> None:
+    table = TABLE._replace(statuses={200, 400})
+    assert isinstance(table.failure("Acme", 200, "Input", "bad quantity"), Refused)
+    assert isinstance(table.failure("Acme", 200, "Odd", "bad quantity"), Unknown)
+    assert isinstance(table.failure("Acme", 404, "Input", "bad quantity"), Unknown)
+
+
 @given(kind=st.sampled_from(["Input", "General"]), before=st.text(max_size=20), after=st.text(max_size=20))
 @pytest.mark.parametrize("doubt", ["Timed out", "TIMEOUT", "time out", "timed-out"])
 def test_the_text_of_a_time_out_is_never_a_refusal(doubt: str, kind: str, before: str, after: str) -> None:

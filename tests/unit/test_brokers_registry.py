@@ -11,7 +11,7 @@ from sangam.brokers import registry
 from sangam.brokers.paper import SPEC as PAPER
 from sangam.brokers.registry import Registry
 from sangam.brokers.zerodha import SPEC as ZERODHA
-from sangam.model.errors import ConfigError, UnknownBroker
+from sangam.model.errors import BrokerNotConfigured, ConfigError, UnknownBroker
 
 
 def test_the_built_in_brokers_load_without_complaint() -> None:
@@ -21,6 +21,15 @@ def test_the_built_in_brokers_load_without_complaint() -> None:
     assert {"paper", "zerodha"} <= set(known.names)
     assert known.names == sorted(known.names)
     assert len(known) == len(known.names) == len(list(known))
+
+
+def test_a_shipped_name_without_facts_is_not_counted_and_tells_what_to_ask() -> None:
+    known = registry.load()
+    assert [one.name for one in known.unconfigured] == ["mandot"]
+    assert "mandot" not in known.names
+    with pytest.raises(BrokerNotConfigured, match=r"(?s)Mandot Securities .*sangam_brokers/mandot.toml") as caught:
+        known["Mandot Securities"]
+    assert list(caught.value.asks) == ["family", "hosts", "login"]
 
 
 @pytest.mark.parametrize("name", ["zerodha", "ZERODHA", "Zerodha", " zerodha ", "kite", "Kite Connect", "kite-connect"])

@@ -206,6 +206,10 @@ def test_positions_of_other_products_are_left_out() -> None:
     rows = [POSITION | {"product": product} for product in ("MTF", "CO", "NRML")]
     found = answer(TRADING.positions(SESSION, CTX), success({"net": rows, "day": []}))
     assert [each.product for each in found] == [Product.NRML]
+    operation = TRADING.positions(SESSION, CTX)
+    next(operation)
+    with pytest.raises(Unknown, match="NEW"):
+        operation.send({"net": [POSITION | {"product": "NEW"}], "day": []})
 
 
 @pytest.mark.parametrize(

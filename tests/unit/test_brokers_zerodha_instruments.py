@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from sangam.brokers.contract import RowRefused
 from sangam.brokers.zerodha import SPEC
 from sangam.brokers.zerodha.instruments import COLUMNS
-from sangam.brokers.zerodha.tables import INDEX_NAMES
 from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument
@@ -111,11 +110,6 @@ def test_indices(brsymbol: str, brexchange: str, symbol: str, exchange: str) -> 
     assert (instrument.brsymbol, instrument.brexchange) == (brsymbol, brexchange)
     assert instrument.instrument_type is InstrumentType.INDEX
     assert instrument.lot_size == 1
-
-
-def test_index_names_are_unique() -> None:
-    for names in INDEX_NAMES.values():
-        assert len(set(names.values())) == len(names)
 
 
 @pytest.mark.parametrize(

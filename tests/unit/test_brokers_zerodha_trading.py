@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import shared_data
 
-from sangam.brokers.contract import Ctx, Operation, Reply, Request, Session
+from sangam.brokers.contract import Ctx, Operation, Reply, Request, Session, Tag
 from sangam.brokers.zerodha import SPEC
 from sangam.brokers.zerodha.tables import EVIDENCE
 from sangam.model.books import Gtt, GttLeg
@@ -201,7 +201,7 @@ def test_a_disclosed_quantity_can_be_taken_back() -> None:
 
 
 def test_the_tables_of_the_house() -> None:
-    assert TRADING.tag == ("text", 20)
+    assert TRADING.tag == Tag("text", 20)
     assert TRADING.market == "native"
     assert TRADING.modifications == 25
     assert TRADING.find is None

@@ -143,9 +143,9 @@ def test_whole_floats_are_quantities_and_parts_are_damage() -> None:
     assert (update.quantity, update.filled_quantity, update.pending_quantity) == (3, 1, 2)
     assert all(type(each) is int for each in (update.quantity, update.filled_quantity, update.disclosed_quantity))
     for name in ("quantity", "filled_quantity", "pending_quantity", "disclosed_quantity"):
-        with pytest.raises(DecodeError, match="whole"):
+        with pytest.raises(DecodeError, match=r"multiple of 1\.0"):
             told(**{name: 1.5})
-        with pytest.raises(DecodeError, match="whole"):
+        with pytest.raises(DecodeError, match=name):
             told(**{name: 1e300})
 
 

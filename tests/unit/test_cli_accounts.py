@@ -64,7 +64,7 @@ async def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
     monkeypatch.setenv("SANGAM_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sangam.cli.backend.registry.load", lambda report: REGISTRY)
+    monkeypatch.setattr("sangam.cli.backend.finding.brokers", lambda home: REGISTRY)
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
 

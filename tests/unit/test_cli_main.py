@@ -133,7 +133,7 @@ def test_an_account_and_a_key_are_made_listed_and_closed(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("account", "add", "nobody"), "Unknown broker 'nobody'. Known brokers: paper, zerodha."),
+        (("account", "add", "nobody"), "Unknown broker 'nobody'. Known brokers: "),
         (("account", "add", "zerodha", "--set", "api_secret=k"), "needs 'api_key' (API key)"),
         (("account", "add", "zerodha", *TOKENS, "--set", "pin=1"), "no login field 'pin'"),
         (("account", "add", "zerodha", *TOKENS, "--host", "api=http://example.com"), "must be encrypted"),

@@ -24,9 +24,10 @@ def test_simulate_prints_addresses_and_credentials_and_a_command_to_paste(tmp_pa
                 _, name, value = line.split()
                 rows[name] = value
             told = [process.stderr.readline() for _ in range(3)][-1]
-        finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 130
+            assert process.wait(timeout=20) == 130
+        finally:
+            process.kill()  # where signals of the terminal are ignored
     assert rows["api"].startswith("http://127.0.0.1:")
     assert rows["stream"].startswith("ws://127.0.0.1:")
     assert told.startswith("sangam account add zerodha")

@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from tests.fake_gateway import KEY, FakeGateway
 from tests.support import free_port, wait_for_sync
 
-from sangam.client import OrderInfo, WebSocketBroker
+from sangam.client import OrderInfo, Tick, WebSocketBroker
 from sangam.client.line import LineTiming
 from sangam.model.errors import (
     AuthError,
@@ -349,6 +350,21 @@ def test_what_cannot_be_read_is_told_and_costs_nothing_else(gateway: FakeGateway
     wait_for_sync(lambda: len(client.errors) == 3, what="the errors")
     assert all("could not be read" in str(error) for error in client.errors)
     assert client.place().order_id == "260001"
+
+
+def _heard(ticks: list[Tick], count: int) -> bool:
+    return len(ticks) == count
+
+
+def test_a_tick_says_whether_its_price_is_of_a_real_market(gateway: FakeGateway, client: Client) -> None:
+    ticks: list[Tick] = []
+    client.on_tick = ticks.append
+    (connection,) = gateway.connections
+    for count, mark in ((1, ""), (2, ',"simulated":true')):
+        data = f'{{"symbol":"SBIN","exchange":"NSE","ltp":{count}{mark}}}'
+        connection.send(f'{{"type":"market_data","data":{data}}}')
+        wait_for_sync(partial(_heard, ticks, count), what="the tick")
+    assert [tick.simulated for tick in ticks] == [False, True]
 
 
 def test_many_threads_share_one_line(gateway: FakeGateway, client: Client) -> None:

@@ -140,7 +140,7 @@ def test_the_readme_lists_every_broker_and_what_it_tells() -> None:
         carried = {mode.label for stream in spec.streams for mode in stream.carries.modes}
         assert all(label in rows[name] for label in carried)
         assert all(f"`{alias}`" in rows[name] for alias in spec.aliases)
-        assert ("quotes" in rows[name]) == (spec.data is not None)
+        assert ("quotes" in rows[name]) == (spec.data is not None and spec.data.quote_batch > 0)
         assert ("candles" in rows[name]) == (spec.data is not None and spec.data.history is not None)
 
 

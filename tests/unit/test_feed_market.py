@@ -112,6 +112,16 @@ async def test_the_price_of_a_stale_stream_is_asked_for(driver: Driver) -> None:
         await desk.close()
 
 
+async def test_books_are_asked_for_in_batches_of_their_own(driver: Driver) -> None:
+    async with feed_rig(data=replace(DATA, depth_batch=1)) as rig:
+        await rig.login()
+        desk = market(rig, driver)
+        await desk.quotes(ACCOUNT, [SBIN, TCS], Mode.QUOTE)
+        await desk.quotes(ACCOUNT, [SBIN, TCS], Mode.DEPTH)
+        assert driver.asked == ["SBIN,TCS", "SBIN", "TCS"]
+        await desk.close()
+
+
 async def test_askers_share_the_next_call(driver: Driver) -> None:
     async with feed_rig(data=DATA) as rig:
         await rig.login()

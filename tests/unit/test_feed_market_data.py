@@ -104,6 +104,9 @@ async def test_a_broker_without_data_says_so() -> None:
     driver = Canned()
     with pytest.raises(BrokerError, match="no market data"):
         await quotes(driver, broker(None), SESSION, [share(1)])
+    only_candles = broker(Data(history=ask_history))
+    with pytest.raises(BrokerError, match="answers no quotes"):
+        await quotes(driver, only_candles, SESSION, [])
     only_quotes = broker(Data(quotes=ask_quotes, quote_batch=3))
     with pytest.raises(BrokerError, match="no history"):
         await history(driver, only_quotes, SESSION, share(1), "D", START, START)

@@ -104,6 +104,14 @@ def test_streams_of_a_group_share_the_budget_of_sockets() -> None:
     assert first.put("C") == [True]
 
 
+def test_a_stream_of_a_group_has_a_figure_of_its_own_too() -> None:
+    many, few = Bench(1, 3, group="g"), Bench(1, 1, group="g")
+    many.pool.sharers = few.pool.sharers = [many.pool, few.pool]
+    assert many.put("A") == [True]
+    assert few.put("B", "C") == [True, False]
+    assert many.put("D", "E") == [True, False]
+
+
 def test_costs_are_counted_in_the_brokers_units() -> None:
     bench = Bench(5, 2, cost=lambda instrument, level: 4 if level.mode is Mode.DEPTH else 1)
     assert bench.put("A", "B", level=Level(Mode.DEPTH)) == [True, True]

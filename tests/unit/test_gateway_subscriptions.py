@@ -143,6 +143,20 @@ def test_a_slower_interval_does_not_begin_with_an_older_value() -> None:
     assert house.listeners[0].hears["S7"] == house.count == 2
 
 
+def test_an_answer_waits_in_its_place_when_the_others_leave_the_cohort() -> None:
+    """Written with others until a moment ago, the client has an answer under way as it asks for the next."""
+    house = House()
+    for who in range(2):
+        house.connect(who)
+    house.advance(30)
+    house.login(1, "key-u2")
+    house.ask(0, "subscribe", ["A"], 0)
+    house.ask(1, "subscribe", ["A"], 0)
+    house.advance(5)
+    heard = house.listeners[1].client.heard()
+    assert [row["type"] for row in heard] == ["auth", "subscribe"]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(steps, min_size=30, max_size=60))
 def test_the_rules_hold_whatever_happens(story: list[tuple[Any, ...]]) -> None:

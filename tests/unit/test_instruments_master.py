@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from sangam.brokers.contract import RowRefused
 from sangam.instruments import Master
 from sangam.instruments.master import CHUNK
 from sangam.instruments.schema import NAMES
+from sangam.model.books import Holding
 from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.instrument import Instrument
 
@@ -37,6 +39,14 @@ def nifty() -> Sequence[Instrument]:
 @pytest.fixture
 def master(tmp_path: Path) -> Master:
     return master_of(tmp_path / "m.db", *nifty(), freezes={("NIFTY", "NFO"): 1800})
+
+
+def test_a_row_without_its_exchange_is_named_by_token_and_symbol_where_they_mean_one(tmp_path: Path) -> None:
+    twins = [share("SBIN", "7"), msgspec.structs.replace(share("SBIN", "7"), exchange=Exchange.BSE, brexchange="BSE")]
+    master = master_of(tmp_path / "twins.db", *twins, share("INFY", "8"))
+    row = Holding(brsymbol="INFY", brexchange="", token="8", quantity=1)
+    assert master.named(row) == master.lookup("INFY", "NSE")
+    assert master.named(msgspec.structs.replace(row, brsymbol="SBIN", token="7")) is None
 
 
 def test_expiries_are_those_of_one_underlying_and_kind(master: Master) -> None:

@@ -5,19 +5,27 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from tests.readers import Reader, marked
 from tests.support import wait_for
 
 from sangam.brokers.contract import BrokerSpec, Instruments
 from sangam.brokers.paper import SPEC as PAPER
+from sangam.brokers.paper.instruments import COLUMNS as PAPER_COLUMNS
 from sangam.brokers.zerodha import SPEC as ZERODHA
 from sangam.brokers.zerodha.instruments import COLUMNS
 from sangam.instruments import Master, Masters
+from sangam.model.books import Holding
 from sangam.model.clock import IST, ManualClock
 from sangam.model.enums import Exchange
 from sangam.model.errors import MasterRejected, SymbolNotFound
+
+PAPER_FILES = [f"{','.join(PAPER_COLUMNS)}\n1,SBIN,NSE,State Bank,EQ,,,1,0.05\n".encode()]
 
 
 def rows(*names: str, first_token: int = 1) -> Iterable[str]:
@@ -43,6 +51,21 @@ def files(home: Path) -> list[str]:
     return sorted(path.name for path in (home / "masters").iterdir())
 
 
+@pytest.mark.parametrize("parse", [partial(marked, mark="ours"), Reader("ours").parse], ids=["bound", "method"])
+async def test_what_reads_a_file_may_hold_the_brokers_own_facts(masters: Masters, parse: Any) -> None:
+    spec = replace(PAPER, instruments=replace(PAPER.instruments, parse=parse))
+    await masters.refresh(spec, PAPER_FILES)
+    master = masters.current("paper")
+    assert master is not None
+    assert master.lookup("SBIN", "NSE").name == "ours"
+
+
+async def test_what_cannot_go_to_the_child_is_told(masters: Masters) -> None:
+    spec = replace(PAPER, instruments=replace(PAPER.instruments, parse=lambda files: iter(())))
+    with pytest.raises(MasterRejected, match="What reads the Sangam Paper master cannot go to another process"):
+        await masters.refresh(spec, PAPER_FILES)
+
+
 async def test_refresh_and_look_up(masters: Masters, tmp_path: Path) -> None:
     assert masters.current("zerodha") is None
     option = "11546626,45104,NIFTY2681824350CE,NIFTY,0,2026-08-18,24350,0.05,65,CE,NFO-OPT,NFO"
@@ -63,6 +86,18 @@ async def test_refresh_and_look_up(masters: Masters, tmp_path: Path) -> None:
     assert master.by_token("256265::::1001", "NSE_INDEX") == nifty
     assert master.by_token("256265::::1001", "NSE") is None
     assert master.by_brsymbol("NIFTY", "NSE") is None
+    held = Holding(brsymbol="", brexchange="NSE", quantity=1)
+    assert (
+        master.named(msgspec.structs.replace(held, token="256265::::1001"))
+        == master.named(msgspec.structs.replace(held, brsymbol="NIFTY 50"))
+        == nifty
+    )
+    assert master.named(msgspec.structs.replace(held, token="256265::::1001", brexchange="NFO")) is None
+    untold = msgspec.structs.replace(held, token="256265::::1001", brexchange="")
+    assert master.named(msgspec.structs.replace(untold, brsymbol="NIFTY 50")) == nifty
+    assert master.named(msgspec.structs.replace(untold, brsymbol="SBIN")) is None
+    assert master.named(untold) is None
+    assert [master.exchange_of(code) for code in ("NSE", "NFO", "NSEIX")] == [Exchange.NSE, Exchange.NFO, None]
     assert master.lookup("NIFTY18AUG2624350CE", "NFO").lot_size == 65
     with pytest.raises(SymbolNotFound):
         master.lookup("NIFTY", "NSE")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sangam.model.enums import Exchange, Mode, OrderStatus, PriceType
+from sangam.model.enums import Action, Exchange, Mode, OrderStatus, PriceType
 
 
 def test_the_fourteen_exchanges() -> None:
@@ -39,3 +39,7 @@ def test_spellings_with_blanks_and_hyphens() -> None:
 def test_the_prices_of_a_price_type() -> None:
     assert {kind for kind in PriceType if kind.has_price} == {PriceType.LIMIT, PriceType.SL}
     assert {kind for kind in PriceType if kind.has_trigger} == {PriceType.SL, PriceType.SL_M}
+
+
+def test_the_side_of_a_signed_quantity() -> None:
+    assert [Action.of(quantity) for quantity in (5, -5)] == [Action.BUY, Action.SELL]

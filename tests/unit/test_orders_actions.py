@@ -252,6 +252,13 @@ async def test_a_quote_is_of_the_account_that_feeds_the_key(house: House) -> Non
         await house.ask("get_quote", symbol="NIFTY", exchange="NSE_INDEX")
 
 
+async def test_a_quote_of_our_own_exchange_says_so(house: House) -> None:
+    simulated = {"u1-main"}.__contains__
+    house.actions = DeskActions(house.desk, house.journal, house.told, house.quotes, house.clock, simulated)
+    assert (await house.ask("get_quote", **SBIN))["data"]["simulated"] is True
+    assert "simulated" not in (await house.ask("get_quote", **SBIN, account="u1-second"))["data"]
+
+
 async def test_only_what_was_told_is_told_again(house: House) -> None:
     for number in (1, 2, 3):
         house.journal.news.append(event(number, MAIN.id if number != 2 else "u2-main"))

@@ -277,6 +277,8 @@ async def test_books_name_instruments_as_the_house_does(room: Room) -> None:
     ((instrument, _),) = await room.desk.positions(caller())
     assert instrument == SBIN
     assert (await room.desk.holdings(caller()))[0][0] == SBIN
+    room.live.owned = [Holding(brsymbol="", token=SBIN.token, brexchange=SBIN.brexchange, quantity=1)]
+    assert (await room.desk.holdings(caller()))[0][0] == SBIN
     assert await room.desk.trades(caller()) == []
     assert (await room.desk.funds(caller())).available_cash == 5.0
     leg = MarginLeg(action=Action.BUY, quantity=1, product=Product.MIS, price_type=ticket().price_type)

@@ -198,7 +198,7 @@ async def test_by_our_tag(house: House) -> None:
     assert house.trading is not None
     house.trading = replace(house.trading, find=house._answers("find", []))
     assert await house.live.find("u-toy", ORDER) is None
-    assert house.asked[-1] == ("find", "0123456789")
+    assert house.asked[-1] == ("find", house.trading.tag.text(ORDER))
 
 
 async def test_without_number_and_tag_nothing_is_proven() -> None:

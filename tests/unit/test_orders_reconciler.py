@@ -27,7 +27,7 @@ from sangam.model.clock import IST, ManualClock, ist_from_ms
 from sangam.model.enums import Action, Product
 from sangam.model.errors import NotSent, SessionExpired, Unknown
 from sangam.model.instrument import Instrument
-from sangam.model.order import Order, OrderNews, OrderState, TradingMode
+from sangam.model.order import Order, OrderNews, OrderState, OrderUpdate, TradingMode
 from sangam.orders.events import order_news
 from sangam.orders.journal import Journal
 from sangam.orders.reconciler import Reconciler
@@ -43,8 +43,8 @@ MASTER = ToyMaster(toy_instrument("SBIN"))
 UNKNOWN = an_order(state=OrderState.UNKNOWN, reason="No reply came in time.", code="OUTCOME_UNKNOWN")
 
 
-def named(account: str, brsymbol: str, brexchange: str) -> Instrument | None:
-    return MASTER.by_brsymbol(brsymbol, brexchange)
+def named(account: str, update: OrderUpdate) -> Instrument | None:
+    return MASTER.named(update)
 
 
 class Bench:

@@ -283,6 +283,14 @@ async def test_market_orders_are_protected_where_the_broker_wants_it(house: Hous
     assert not (await house.place(TradingMode.PAPER, price_type=PriceType.MARKET, price="0")).conversion
 
 
+async def test_only_stops_at_the_market_are_protected_where_the_broker_takes_market(house: House) -> None:
+    house.trading = trading(market="limit stops")
+    market = await house.place(price_type=PriceType.MARKET, price="0")
+    assert (market.sent_price_type, market.conversion) == (None, "")
+    stop = await house.place(price_type=PriceType.SL_M, price="0", trigger_price="102")
+    assert (stop.sent_price_type, str(stop.sent_price)) == (PriceType.SL, "103.00")
+
+
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
 

@@ -121,8 +121,12 @@ async def test_promise_6_a_basket_keeps_the_limits_and_a_cancel_overtakes_it(tmp
         tickets = [ticket() for _ in range(7)]
         basket = asyncio.create_task(house.place_all(*tickets))
         await wait_for(lambda: len(moments) == 3, what="the first three")
-        first = next(order for order in house.journal.of("u-toy") if order.order_id)
-        await house.router.cancel(caller(), first)
+
+        def answered() -> list[Order]:
+            return [order for order in house.journal.of("u-toy") if order.order_id]
+
+        await wait_for(answered, what="an answer to one of them")
+        await house.router.cancel(caller(), answered()[0])
         assert [method for method, _ in moments] == ["POST"] * 3 + ["DELETE"]
         with pytest.raises(RateLimited) as told:
             await house.place(wait_ms=0)

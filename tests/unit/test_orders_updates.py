@@ -37,7 +37,7 @@ class Bench:
         self.told: list[OrderNews] = []
         self.updates = Updates(
             self.journal,  # type: ignore[arg-type]
-            lambda account, brsymbol, brexchange: MASTER.by_brsymbol(brsymbol, brexchange),
+            lambda account, update: MASTER.named(update),
             lambda account: ("u", "toy"),
             self.told.append,
             self.clock,

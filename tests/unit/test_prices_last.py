@@ -147,6 +147,17 @@ def test_clear_forgets_everything() -> None:
     assert (last.fields, last.depth, last.received_at, last.whole) == ({}, None, None, False)
 
 
+def test_an_index_has_no_book_to_wait_for() -> None:
+    share, index = Last(), Last(bookless=True)
+    for last in (share, index):
+        last.merge(patch(ltp=1.0), 1000)
+        assert not last.tells(Mode.DEPTH)
+        last.merge(patch(open=1.0, high=1.0, low=1.0, close=1.0), 1000)
+        assert last.tells(Mode.QUOTE)
+    assert index.tells(Mode.DEPTH)
+    assert not share.tells(Mode.DEPTH)
+
+
 def test_age_is_never_negative() -> None:
     last = Last()
     last.merge(patch(ltp=1.0), 1000)

@@ -34,8 +34,10 @@ def test_every_module_can_be_imported(name: str) -> None:
 @cache
 def broker_names() -> frozenset[str]:
     """Every name and alias, as letters and digits only; the embedded market is the house's own."""
-    specs = [spec for spec in registry.load() if not spec.simulated]
-    return frozenset(re.sub(r"[^a-z0-9]", "", name.lower()) for spec in specs for name in (spec.name, *spec.aliases))
+    house = registry.load()
+    names = {name for spec in house if not spec.simulated for name in (spec.name, *spec.aliases)}
+    names |= {name for one in house.unconfigured for name in (one.name, *one.aliases)}
+    return frozenset(re.sub(r"[^a-z0-9]", "", name.lower()) for name in names)
 
 
 NAMED = (SOURCE / "client" / "kite.py", SOURCE / "client" / "__init__.py")

@@ -134,7 +134,7 @@ async def test_wrong_triggers(shop: Shop, wrong: dict[str, Any]) -> None:
     asked = {"type": "single", "condition": condition([1050.0]), "orders": [order(1040.0)]} | wrong
     refused = await shop.ask("POST", **asked)
     assert (refused.status_code, refused.json()["error_type"]) == (400, "InputException")
-    assert shop.broker.gtt.triggers == {}
+    assert shop.broker.gtt.triggers.all == {}
 
 
 async def test_nobody_watches_after_the_last_trigger(shop: Shop) -> None:

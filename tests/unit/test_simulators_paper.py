@@ -133,6 +133,7 @@ async def test_orders_are_pushed(paper: Paper, stream: ClientConnection) -> None
         "action": "SELL",
         "quantity": 5,
         "status": "open",
+        "token": "",
         "product": "MIS",
         "price_type": "LIMIT",
         "price": 1100.0,

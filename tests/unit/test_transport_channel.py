@@ -4,14 +4,19 @@ import asyncio
 import base64
 import gc
 import hashlib
+import socket
+import struct
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from tests.http_server import proxying
 from tests.support import free_port, wait_for
 
+from sangam.background import LoopThread
 from sangam.brokers.contract import Endpoint
 from sangam.model.errors import BrokerError, NotSent, SessionExpired
 from sangam.transport import channel
@@ -226,6 +231,70 @@ async def test_nothing_is_heard_after_closing() -> None:
         opened.send("late")
     assert ears.data == []
     assert ears.closed == ["closed by us"]
+
+
+@asynccontextmanager
+async def undecided() -> AsyncIterator[tuple[Endpoint, threading.Event, asyncio.Event]]:
+    """A server that never answers the upgrade: where it is, that it was asked, that the client hung up."""
+    asked, ended = threading.Event(), asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        yield Endpoint(url=f"ws://127.0.0.1:{next(iter(server.sockets)).getsockname()[1]}"), asked, ended
+
+
+async def test_an_upgrade_that_nobody_waits_for_ends_at_once() -> None:
+    ears = Ears()
+    async with undecided() as (endpoint, asked, ended):
+        opening = asyncio.create_task(open_channel(endpoint, ears))
+        await asyncio.to_thread(asked.wait, 5)
+        opening.cancel()
+        async with asyncio.timeout(5):
+            await ended.wait()
+    assert opening.cancelled()
+    assert (ears.data, ears.closed) == ([], [])
+
+
+async def test_whoever_stops_its_loop_in_the_middle_of_an_upgrade_leaves_no_socket() -> None:
+    async def begin(endpoint: Endpoint) -> asyncio.Task[Channel]:
+        return asyncio.create_task(open_channel(endpoint, Ears()))
+
+    async with undecided() as (endpoint, asked, ended):
+        thread = LoopThread("opener")
+        gc.disable()  # it would close what is left over, some time
+        try:
+            opening = thread.run(begin(endpoint))
+            await asyncio.to_thread(asked.wait, 5)
+            await asyncio.to_thread(thread.stop)
+            async with asyncio.timeout(5):
+                await ended.wait()
+        finally:
+            gc.enable()
+    assert opening.cancelled()
+
+
+async def test_a_connection_that_is_reset_before_it_is_used_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    dialled: list[socket.socket] = []
+    dial = channel._WebSocket.dial
+    linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+    async def reset_at_once(*given: Any) -> socket.socket:
+        dialled.append(await dial(*given))
+        peer, _ = door.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        peer.close()
+        return dialled[0]
+
+    monkeypatch.setattr(channel._WebSocket, "dial", reset_at_once)
+    with socket.create_server(("127.0.0.1", 0)) as door, pytest.raises(NotSent, match="cannot be reached"):
+        await open_channel(Endpoint(url=f"ws://127.0.0.1:{door.getsockname()[1]}"), Ears())
+    assert [line.fileno() for line in dialled] == [-1]
 
 
 @pytest.mark.parametrize("damage", [b"\x81\x82abcdhi", b"\x88\x01\x10", b"\x82\x7f" + b"\x7f" + b"\xff" * 7])

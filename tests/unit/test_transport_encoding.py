@@ -29,5 +29,5 @@ def test_a_good_status_with_an_unreadable_body_is_unknown(body: bytes) -> None:
         decode(post(), 200, {}, body)
 
 
-def test_an_unreadable_refusal_is_left_to_the_brokers_check() -> None:
-    assert decode(post(), 502, {}, b"<html>") == Reply(502, {}, None)
+def test_an_error_that_is_no_json_is_left_to_the_brokers_check_as_text() -> None:
+    assert decode(post(), 502, {}, b"<html>\xff") == Reply(502, {}, "<html>\ufffd")

@@ -1,16 +1,14 @@
 """MQTT 3.1.1 on the frames of the IIFL Capital sheet (7), and against a real broker where one is installed."""
 
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support import free_port, serving
+from tests.mosquitto import mosquitto
 
 from sangam.brokers.wire import Granted, MqttMessage, MqttSubscribe, MqttUnsubscribe
 from sangam.model.errors import DecodeError
@@ -171,17 +169,8 @@ def test_the_buffer_is_bounded() -> None:
 
 
 @pytest.fixture(scope="module")
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    home: Path = tmp_path_factory.mktemp("mosquitto")
-    passwords, port = home / "passwords", free_port()
-    (home / "mosquitto.conf").write_text(
-        f"listener {port} 127.0.0.1\nuser root\nallow_anonymous false\npassword_file {passwords}\npersistence false\n"
-    )
-    try:
-        subprocess.run(["mosquitto_passwd", "-b", "-c", passwords, "trader", "secret"], check=True, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("mosquitto_passwd is not installed here")
-    with serving(["mosquitto", "-c", home / "mosquitto.conf"], port):
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with mosquitto(tmp_path_factory.mktemp("mosquitto"), {"trader": "secret"}) as port:
         yield port
 
 
@@ -217,8 +206,8 @@ class Client:
         self.heard.clear()
 
 
-def test_against_a_real_server(mosquitto: int) -> None:
-    client = Client(mosquitto, Mqtt("sangam-test", "trader", "secret"))
+def test_against_a_real_server(port: int) -> None:
+    client = Client(port, Mqtt("sangam-test", "trader", "secret"))
     with client.socket:
         client.hear(Opened())
         client.send(*client.framing.encode(MqttSubscribe((TOPIC, "prod/updates/order/v1/+"))))
@@ -230,7 +219,7 @@ def test_against_a_real_server(mosquitto: int) -> None:
         client.hear(Granted(taken=("last",)))
 
 
-def test_a_real_server_refuses_a_bad_password(mosquitto: int) -> None:
-    client = Client(mosquitto, Mqtt("sangam-bad", "trader", "wrong"))
+def test_a_real_server_refuses_a_bad_password(port: int) -> None:
+    client = Client(port, Mqtt("sangam-bad", "trader", "wrong"))
     with client.socket:
         client.hear(Closed("MQTT login refused: not authorized", auth=True))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from sangam.brokers.contract import Ctx, Limit, Operation, Request, Session, Wir
 from sangam.logs import HumanFormatter, correlated
 from sangam.model.clock import SystemClock
 from sangam.model.errors import BrokerError, NotSent, RateLimited, Refused, SessionExpired, Unknown
+from sangam.transport import pools
 from sangam.transport.breaker import THRESHOLD
 from sangam.transport.http import HttpDriver, HttpTiming
 
@@ -505,8 +507,12 @@ async def test_an_account_may_leave_by_a_proxy(house: House) -> None:
         assert len(proxy.heard) == 1
 
 
-async def test_reads_offer_http_2_and_writes_never_do(house: House, tmp_path: Path) -> None:
+async def test_reads_offer_http_2_and_writes_never_do(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key, certificate = self_signed()
+    fresh = cache(pools.tls.__wrapped__)  # the process keeps its own
+    monkeypatch.setattr(pools, "tls", fresh)
     chosen: list[str | None] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -518,8 +524,8 @@ async def test_reads_offer_http_2_and_writes_never_do(house: House, tmp_path: Pa
     context.load_cert_chain(tmp_path / "server.pem")
     context.set_alpn_protocols(["h2", "http/1.1"])
     server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
-    for trusting in house.driver._pools._tls.values():
-        trusting.load_verify_locations(cadata=certificate.decode())
+    for writes in (False, True):
+        fresh(writes).load_verify_locations(cadata=certificate.decode())
     port = server.sockets[0].getsockname()[1]
     session = msgspec.structs.replace(house.session, hosts={"api": f"https://127.0.0.1:{port}"})
     for request in (post(effect="write"), get()):

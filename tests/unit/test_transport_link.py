@@ -73,6 +73,7 @@ class Bench:
         self.events: list[Event] = []
         self.times: list[float] = []
         self.greeting: list[Wire] = []
+        self.leaves = False
         self.channel: FakeChannel | None = None
         self.answer: Callable[[str], Any] = lambda path: {"ltp": 5.0}
         self.links: list[Link] = []
@@ -82,6 +83,8 @@ class Bench:
         self.channel = FakeChannel(owner)
         for data in self.greeting:
             owner.wire_data(data)
+        if self.leaves:
+            owner.wire_closed("closed by the broker")
         await asyncio.sleep(0)
         return self.channel
 
@@ -155,6 +158,13 @@ async def test_a_login_that_is_refused(bench: Bench, message: str, error: type[E
     bench.greeting = [message]
     with pytest.raises(error, match=text):
         await bench.link(ToyCodec(waits_for_login=True)).open(None, 5)
+
+
+async def test_why_a_peer_leaves_at_once_is_heard_before_that_it_left(bench: Bench) -> None:
+    """A Socket.IO server refuses a token by a packet and hangs up, all of it together with the upgrade."""
+    bench.greeting, bench.leaves = ['44"Authentication error"'], True
+    with pytest.raises(SessionExpired, match="Authentication error"):
+        await bench.link(ToyCodec(waits_for_login=True), framing="socketio").open(None, 5)
 
 
 async def test_a_peer_that_leaves_during_the_login(bench: Bench) -> None:
@@ -264,6 +274,19 @@ async def test_a_codec_is_kept_alive_at_its_pace(bench: Bench) -> None:
     assert bench.channel.sent == []
     link.keep_alive(1e-9)
     assert bench.channel.sent == ["beat"]
+
+
+@pytest.mark.parametrize(("pace", "pings"), [(None, 0), (1e-9, 1)])
+async def test_a_framing_pings_at_the_pace_of_the_stream_where_that_names_one(
+    bench: Bench, pace: float | None, pings: int
+) -> None:
+    bench.greeting = [b"INFO {}\r\nPONG\r\n"]
+    link = bench.link(ToyCodec(), "nats")
+    await link.open(pace, 5)
+    assert bench.channel is not None
+    bench.channel.sent.clear()
+    link.keep_alive(None)
+    assert bench.channel.sent == [b"PING\r\n"] * pings
 
 
 async def test_one_message_in_64_is_timed_if_it_told_a_price(bench: Bench) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from sangam.brokers.contract import BaseCodec, Endpoint, Operation, Result
+from sangam.brokers.contract import BaseCodec, BooksChanged, Carries, Endpoint, Event, Operation, Result
 from sangam.brokers.wire import Message, NatsMessage
 from sangam.model.clock import SystemClock
+from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError, DecodeError, SessionExpired
 from sangam.model.instrument import Level
 from sangam.model.market import Key, Patch
@@ -64,4 +65,31 @@ async def test_damage_costs_its_message_and_not_those_that_came_with_it() -> Non
     link.wire_data(b"NONSENSE\r\n")
     link.wire_data(b"PING\r\n")
     assert link.ended.result() == "the NATS stream is damaged"
+    link.close()
+
+
+class Deaf(Codec):
+    def received(self, message: Message) -> list[Result]:
+        raise DecodeError("in an unknown form")
+
+
+@pytest.mark.parametrize(
+    ("carries", "message", "told"),
+    [
+        (Carries(orders=True), "news", [BooksChanged()]),
+        (Carries(orders=True), b"news", [BooksChanged()]),
+        (Carries(modes={Mode.LTP: ()}, orders=True), "news", [BooksChanged()]),
+        (Carries(modes={Mode.LTP: ()}, orders=True), b"prices", []),
+        (Carries(modes={Mode.LTP: ()}), "words", []),
+    ],
+)
+async def test_news_of_orders_that_cannot_be_read_send_us_to_the_books(
+    carries: Carries, message: str | bytes, told: list[Event]
+) -> None:
+    """No stream of orders is polled beside: a fill in a form that we do not know would never be heard of."""
+    events: list[Event] = []
+    endpoint = Endpoint(url="ws://unused")
+    link = Link(endpoint, Deaf(), lambda _: None, events.append, run, SystemClock(), "test", carries=carries)
+    link.wire_data(message)
+    assert events == told
     link.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sangam.brokers.registry import Registry
 from sangam.model.enums import Scope
 from sangam.model.errors import AuthError, InvalidInput
 from sangam.model.identity import AccountInfo
@@ -52,8 +53,9 @@ LIMITS = ("max_quantity", "max_value", "max_orders_per_day", "price_band", "symb
 class Admin(Verbs):
     """`call` runs a verb; all errors are SangamErrors."""
 
-    def __init__(self, accounts: Accounts, flows: Flows, callbacks: Callbacks, rows: Rows) -> None:
+    def __init__(self, accounts: Accounts, registry: Registry, flows: Flows, callbacks: Callbacks, rows: Rows) -> None:
         self._accounts = accounts
+        self._registry = registry
         self._flows = flows
         self._callbacks = callbacks
         self._rows = rows
@@ -90,14 +92,14 @@ class Admin(Verbs):
         return self._rows.account(info)
 
     async def _log_in(self, wanted: LogIn) -> dict[str, Any]:
-        info = self._find(wanted.account, None)
+        info = self.find(wanted.account)
         return self._rows.login(await self._flows.begin(info.id, wanted.fields, wanted.hosts, wanted.way))
 
     async def _answer(self, given: Answer) -> dict[str, Any]:
         return self._rows.login(await self._flows.answer(given.login, given.fields))
 
     async def _address(self, given: GiveAddress) -> dict[str, Any]:
-        flow, parameters = self._callbacks.typed(self._find(given.account, None).id, given.address)
+        flow, parameters = self._callbacks.typed(self.find(given.account).id, given.address)
         await self._flows.brought(flow, parameters)
         return self._rows.login(flow)
 
@@ -105,12 +107,12 @@ class Admin(Verbs):
         return self._rows.login(self._flows.pending[wanted.login])
 
     async def _log_out(self, wanted: NameAccount) -> dict[str, Any]:
-        info = self._find(wanted.account, None)
+        info = self.find(wanted.account)
         untold = await self._flows.log_out(info.id)
         return {**self._rows.account(info), "untold": untold}
 
     def _choose_default(self, wanted: ChooseDefault) -> dict[str, Any]:
-        info = self._find(wanted.account, None)
+        info = self.find(wanted.account)
         self._accounts.choose(
             info.user,
             data_account=info.id if wanted.data else None,
@@ -119,7 +121,7 @@ class Admin(Verbs):
         return self._rows.account(info)
 
     def _leave_from(self, wanted: LeaveFrom) -> dict[str, Any]:
-        info = self._find(wanted.account, None)
+        info = self.find(wanted.account)
         if wanted.egress is not None:
             self._accounts.leave_from(info.id, wanted.egress)
         if wanted.registered is not None:
@@ -127,7 +129,7 @@ class Admin(Verbs):
         return self._rows.account(info)
 
     async def _outside(self, wanted: AskOutside) -> dict[str, Any]:
-        info = self._find(wanted.account, None)
+        info = self.find(wanted.account)
         egress = parse_egress(self._accounts[info.id].egress)
         return {"account": info.id, "address": await public_address(egress, wanted.url)}
 
@@ -135,7 +137,7 @@ class Admin(Verbs):
         return {"accounts": [self._rows.account(info) for info in self._accounts.list(wanted.user)]}
 
     def _remove_account(self, wanted: NameAccount) -> dict[str, Any]:
-        info = self._find(wanted.account, None)
+        info = self.find(wanted.account)
         self._accounts.remove(info.id)
         return {"account": info.id}
 
@@ -184,14 +186,14 @@ class Admin(Verbs):
         return self._rows.rules(account, book.set(account, msgspec.structs.replace(book[account], killed=wanted.on)))
 
     def _ruled(self, wanted: OfAccount) -> str:
-        return HOUSE if wanted.account in (None, HOUSE) else self._find(wanted.account or "", None).id
+        return HOUSE if wanted.account in (None, HOUSE) else self.find(wanted.account or "", None).id
 
     # --- keys ---------------------------------------------------------------------------------------------------------
 
     def _create_key(self, wanted: CreateKey) -> dict[str, Any]:
         user = self._user(wanted.user)
         self._accounts.users.add(user)
-        account = self._find(wanted.account, user).id if wanted.account else None
+        account = self.find(wanted.account, user).id if wanted.account else None
         text, key = self._accounts.keys.create(
             user,
             wanted.scopes,
@@ -220,7 +222,7 @@ class Admin(Verbs):
             raise InvalidInput(f"There are several users ({', '.join(users)}): say which one.")
         return users[0] if users else "me"
 
-    def _find(self, name: str, user: str | None) -> AccountInfo:
+    def find(self, name: str, user: str | None = None) -> AccountInfo:
         """An account by its id, or by its broker where that is enough to tell it."""
         own = self._accounts.list(user)
         for info in own:
@@ -229,6 +231,7 @@ class Admin(Verbs):
         of_broker = [info for info in own if info.broker == name.casefold()]
         if len(of_broker) == 1:
             return of_broker[0]
+        self._registry.refuse_unconfigured(name)
         known = ", ".join(info.id for info in of_broker or own) or "none yet"
         raise InvalidInput(f"Account '{name}' is {'not clear' if of_broker else 'unknown'}. Accounts: {known}.")
 

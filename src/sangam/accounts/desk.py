@@ -42,5 +42,5 @@ def open_desk(
     flows = Flows(accounts, registry, signer, clock, run, ctx, home)
     callbacks = Callbacks(flows, registry, signer)
     rows = Rows(accounts, flows, callbacks, state)
-    admin = Admin(accounts, flows, callbacks, rows)
+    admin = Admin(accounts, registry, flows, callbacks, rows)
     return Desk(accounts, admin, rows, flows, callbacks, SignIn(accounts.users, vault, clock))

@@ -5,6 +5,8 @@ Nothing is stored and no session opens before the broker said yes, and said it o
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from sangam.brokers.contract import Asks, BrokerSpec, Ctx, Grant, Operation, Session
 from sangam.brokers.registry import Registry
 from sangam.logs import redactor
@@ -117,9 +119,16 @@ class Flows:
         redactor.add(*(value for value in parameters.values() if len(value) >= _TELLING))
         await self._try(flow, redirect.exchange(flow.session, parameters, self._ctx()), final=True)
 
-    def _direct(self, flow: Flow) -> None:
+    async def _direct(self, flow: Flow) -> None:
         spec = self.spec(flow.account)
         redirect = offered(spec, spec.login.redirect, Way.REDIRECT)
+        if redirect.prepare is not None:
+            try:
+                told = await self._run(spec, flow.session, redirect.prepare(flow.session, self._ctx()))
+            except SangamError as error:
+                flow.fail(str(error))
+                raise
+            flow.session = msgspec.structs.replace(flow.session, secrets={**flow.session.secrets, **told})
         state = self._signer.sign(f"state/{flow.id}", LIFETIME_MS // 1000)
         flow.url = redirect.url(flow.session, state, f"{self.home}/{flow.session.broker}/callback")
 
@@ -130,7 +139,7 @@ class Flows:
         flow.asks = ()
         match flow.way:
             case Way.REDIRECT:
-                self._direct(flow)
+                await self._direct(flow)
             case Way.STEPS:
                 await self._step(flow, flow.fields)
             case Way.PASTE:

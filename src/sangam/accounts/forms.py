@@ -1,11 +1,21 @@
 """What a user may hand over for an account: the login fields its broker asks for, and hosts that replace its own."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
 
 from sangam.brokers.contract import BrokerSpec, FieldKind, LoginField
-from sangam.model.errors import InvalidInput
+from sangam.brokers.hosts import check_url, is_here
+from sangam.model.errors import InvalidInput, SessionExpired
+
+
+class Secrets(dict[str, str]):
+    """Of a session made of what a program gave: one that is missing is said to be, wherever it is needed first."""
+
+    def __init__(self, title: str, given: Mapping[str, str]) -> None:
+        super().__init__(given)
+        self._title = title
+
+    def __missing__(self, name: str) -> str:
+        raise SessionExpired(f"{self._title} needs '{name}', which was not given")
 
 
 def check_fields(spec: BrokerSpec, given: Mapping[str, str]) -> None:
@@ -48,19 +58,11 @@ def secret_values(spec: BrokerSpec | None, values: Mapping[str, str]) -> list[st
 
 
 def check_hosts(spec: BrokerSpec, hosts: Mapping[str, str]) -> None:
-    """Refuse unknown host rows, and unencrypted ones beyond this machine: credentials travel there."""
+    """Refuse unknown host rows, and beyond this machine unencrypted ones, for credentials travel there, and all others
+    than the broker's where orders move no money, lest practice reach the real ones."""
     for name, url in hosts.items():
         if name not in spec.hosts:
             raise InvalidInput(f"{spec.title} has no host '{name}'. Its hosts: {', '.join(spec.hosts)}.")
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https", "ws", "wss", "tcp", "tls") or not parts.hostname:
-            raise InvalidInput(f"Host '{name}' needs a whole URL such as https://127.0.0.1:8443, not '{url}'.")
-        if parts.scheme in ("http", "ws", "tcp") and not _is_loopback(parts.hostname):
-            raise InvalidInput(f"Host '{name}' at {parts.hostname} must be encrypted (https:// or wss://).")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        check_url(name, url)
+        if spec.sandbox and url != spec.hosts[name] and not is_here(url):
+            raise InvalidInput(f"{spec.title} is used at {spec.hosts[name]} or on this machine only, not at {url}.")

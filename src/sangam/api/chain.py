@@ -67,6 +67,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             greeks_included=wanted.with_greeks,
             forward_price=round(forward, 4),
             chain=chain,
+            **deps.marked(account.id),
         )
 
     return router

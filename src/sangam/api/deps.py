@@ -57,11 +57,16 @@ class ApiDeps:
     order_rate_limit: int = 10
     smart_order_rate_limit: int = 10
     desk: Desk | None = None
+    simulated: Callable[[str], bool] = lambda account: False
     analyzer: Callable[[Identity], bool] = lambda identity: False
     set_analyzer: Callable[[Identity, bool], Awaitable[None]] = _not_here
     paper: Callable[[Caller], Mapping[str, Any]] | None = None
     resolve: Callable[[Caller, str, str, str], Awaitable[Order]] = _not_here
     events: Callable[[Identity, int], Awaitable[tuple[list[OrderNews], int]]] = _not_here
+
+    def marked(self, account: str) -> dict[str, bool]:
+        """Prices of our own exchange, and what is made of them, are said to be such."""
+        return {"simulated": True} if self.simulated(account) else {}
 
     def today(self) -> date:
         """The date in India."""

@@ -51,7 +51,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
                 (result,) = await results(account, [wanted], wanted, wanted.forward_price)
                 if isinstance(result, SangamError):
                     raise result
-        return success(**result)
+        return success(**result, **deps.marked(account.id))
 
     @router.post("/multioptiongreeks", summary="Implied volatilities and greeks of up to 50 options")
     async def multioptiongreeks(wanted: ManyGreeks, request: Request) -> Response:
@@ -68,7 +68,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
         good = sum(row["status"] == "success" for row in rows)
         status = "success" if good == len(rows) else "partial" if good else "error"
         summary = {"total": len(rows), "success": good, "failed": len(rows) - good}
-        return CompactJson({"status": status, "data": rows, "summary": summary})
+        return CompactJson({"status": status, "data": rows, "summary": summary, **deps.marked(account.id)})
 
     async def results(
         account: AccountInfo, wanted: Sequence[GreeksOf], terms: GreeksTerms, forward: float | None

@@ -39,8 +39,9 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
     @router.post("/quotes", summary="Price, day's range, best bid and ask")
     async def quotes(wanted: Named, request: Request) -> Response:
         """`age_ms` tells how old the price is; it is streamed, not fetched, when somebody listens to the symbol."""
-        last = await quoted(gate.account(wanted, request), wanted, Mode.QUOTE)
-        return success(data=quote_data(last, deps.clock.now_ms()))
+        account = gate.account(wanted, request)
+        last = await quoted(account, wanted, Mode.QUOTE)
+        return success(data=quote_data(last, deps.clock.now_ms()), **deps.marked(account.id))
 
     @router.post("/multiquotes", summary="Quotes of many symbols")
     async def multiquotes(wanted: Several, request: Request) -> Response:
@@ -65,12 +66,13 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             last = told.get(instrument)
             rows.append(row | ({"data": quote_data(last, now)} if last else {"error": "There is no price."}))
         rows.sort(key=lambda row: "data" in row)
-        return success(results=rows)
+        return success(results=rows, **deps.marked(account.id))
 
     @router.post("/depth", summary="Quote and the five best bids and asks")
     async def depth(wanted: Named, request: Request) -> Response:
-        last = await quoted(gate.account(wanted, request), wanted, Mode.DEPTH)
-        return success(data=depth_data(last, deps.clock.now_ms()))
+        account = gate.account(wanted, request)
+        last = await quoted(account, wanted, Mode.DEPTH)
+        return success(data=depth_data(last, deps.clock.now_ms()), **deps.marked(account.id))
 
     return router
 

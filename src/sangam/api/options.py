@@ -35,6 +35,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             tick_size=option.tick_size,
             freeze_qty=master.freeze_quantity(option),
             underlying_ltp=price,
+            **deps.marked(account.id),
         )
 
     @router.post("/syntheticfuture", summary="The future that a call and a put at the money make")
@@ -61,6 +62,7 @@ def make_router(deps: ApiDeps, gate: Gate) -> APIRouter:
             expiry=expiry_text(expiry),
             atm_strike=strike,
             synthetic_future_price=round(future, 4),
+            **deps.marked(account.id),
         )
 
     return router

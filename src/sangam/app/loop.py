@@ -11,13 +11,18 @@ from typing import Any
 LOOK_SECONDS = 0.1
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run to the end on uvloop where it is installed, else on asyncio's own loop."""
+def runner() -> asyncio.Runner:
+    """Of uvloop where it is installed, else of asyncio's own loop."""
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):  # Windows has no uvloop
         factory = import_module("uvloop").new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(main)
+    return asyncio.Runner(loop_factory=factory)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end."""
+    with runner() as here:
+        here.run(main)
 
 
 def on_signals(stop: Callable[[], object], *numbers: signal.Signals) -> None:

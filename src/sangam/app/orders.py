@@ -16,7 +16,6 @@ from sangam.feed.market import Market
 from sangam.instruments.master import Master
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock
-from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError, SymbolNotFound
 from sangam.model.identity import Identity
 from sangam.model.instrument import Instrument
@@ -42,6 +41,7 @@ from sangam.transport.keeper import Keeper
 
 from .alerts import Alert
 from .order_figures import order_families
+from .order_prices import OrderPrices
 from .order_verbs import OrderVerbs
 from .paper_prices import PaperPrices
 
@@ -86,7 +86,7 @@ class OrderRoom:
         journal = self.journal = Journal(self._database, self._writer, clock, order_news)
         told = Told(journal.newest, tell)
         updates = self.updates = Updates(journal, self._named, self._owner, told, clock)
-        prices = PaperPrices(feed, market, accounts, self._simulated)
+        prices = PaperPrices(feed, market, accounts, feed.simulated)
         self.paper = PaperExecutor(
             self._database,
             self._writer,
@@ -97,20 +97,21 @@ class OrderRoom:
             listener=self._heard_on_paper,
             calendar=calendar,
             multiplier=units.multiplier,
-            always_open=self._simulated,
+            always_open=feed.simulated,
             accounts=lambda user: [info.id for info in accounts.list(user)],
         )
         prices.on_price = self.paper.on_price
-        live = Live(http, self._spec, feed.session)
+        live = self.live = Live(http, self._spec, feed.session)
         executors: dict[TradingMode, Executor] = {TradingMode.LIVE: live, TradingMode.PAPER: self.paper}
         self._reconciler = Reconciler(journal, updates, executors, self._trading, clock)
         self._poller = Poller(self._reconciler, updates, journal, self._sessions, calendar, clock)
+        seen = OrderPrices(feed, market, clock)
         self._router = Router(
             journal,
             updates,
             executors,
             master=master,
-            price=self._seen,
+            price=seen.seen,
             rules=accounts.rules.binding,
             trading=self._trading,
             ready=self._reconciler.ready,
@@ -123,11 +124,11 @@ class OrderRoom:
             updates,
             executors,
             master=master,
-            price=self._price,
+            price=seen.price,
             venue=self._venue,
             clock=clock,
         )
-        self.actions = DeskActions(self.desk, journal, told, market.quotes, clock)
+        self.actions = DeskActions(self.desk, journal, told, market.quotes, clock, feed.simulated)
         self.verbs = OrderVerbs(journal, updates, self.paper, accounts, clock)
         self._keeper = Keeper(http, lambda: self._sessions().values(), self._in_session)
 
@@ -231,10 +232,6 @@ class OrderRoom:
         spec = self._known(account)
         return None if spec is None else spec.trading
 
-    def _simulated(self, account: str) -> bool:
-        spec = self._known(account)
-        return spec is not None and spec.simulated
-
     def _known(self, account: str) -> BrokerSpec | None:
         return self._broker(self._accounts[account].info.broker) if account in self._accounts else None
 
@@ -245,9 +242,9 @@ class OrderRoom:
         info = self._accounts[account].info
         return info.user, info.broker
 
-    def _named(self, account: str, brsymbol: str, brexchange: str) -> Instrument | None:
+    def _named(self, account: str, update: OrderUpdate) -> Instrument | None:
         try:
-            return self._master(account).by_brsymbol(brsymbol, brexchange)
+            return self._master(account).named(update)
         except BrokerError:
             return None
 
@@ -269,17 +266,6 @@ class OrderRoom:
 
     def _in_session(self, spec: BrokerSpec) -> bool:
         return self._calendar.trades_on(self._clock.now_ms(), spec.exchanges)
-
-    def _seen(self, account: str, instrument: Instrument) -> tuple[float, int] | None:
-        last = self._feed.current(account, instrument.symbol, instrument.exchange.value, Mode.LTP)
-        age = last.age_ms(self._clock.now_ms()) if last is not None else None
-        return None if last is None or age is None else (last.fields["ltp"], age)
-
-    async def _price(self, account: str, instrument: Instrument) -> float:
-        last = (await self._market.quotes(account, [instrument], Mode.LTP)).get(instrument)
-        if last is None or not last.fields.get("ltp"):
-            raise BrokerError(f"There is no price of {instrument.exchange}:{instrument.symbol}; nothing was sent.")
-        return last.fields["ltp"]
 
     def _heard_on_paper(self, account: str, update: OrderUpdate) -> None:
         self.updates.heard(account, TradingMode.PAPER, update)

@@ -15,25 +15,26 @@ from sangam.accounts.demo import Demo, ensure_demo
 from sangam.accounts.desk import open_desk
 from sangam.accounts.first import ensure_first
 from sangam.accounts.vault import open_vault
+from sangam.adapters import finding
 from sangam.api.app import create_api
 from sangam.api.deps import ApiDeps
 from sangam.api.logins import make_login_router
 from sangam.api.postbacks import make_postback_router
 from sangam.api.server import ApiServer, serve_api
-from sangam.brokers import registry
 from sangam.bus.ingress import Ingress
 from sangam.feed.adopt import Adopter
 from sangam.feed.external import External, WithExternal
 from sangam.feed.feed import Feed
 from sangam.feed.market import Market
 from sangam.feed.pool import Caps
+from sangam.feed.unlisted import Unlisted
 from sangam.gateway.server import Gateway
 from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
 from sangam.model import holidays
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, SystemClock
-from sangam.model.errors import BrokerError
+from sangam.model.errors import BrokerError, Unsupported
 from sangam.model.identity import Identity
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
@@ -42,17 +43,20 @@ from sangam.store.database import Database
 from sangam.store.home import Home, RunInfo
 from sangam.transport.http import HttpDriver
 from sangam.transport.socket import Timing
+from sangam.verify.subject import Rooms
 
 from . import loop
 from .alerts import Alerts
 from .front import Front, Here, MakeFront
 from .instruments import InstrumentDesk
 from .keeper import Keeper
+from .lending import Lending
 from .logins import Logins
 from .loop import LagMeter
 from .observe import Observer
 from .orders import OrderRoom
 from .trace import Target, Tracer
+from .verify import VerifyVerbs
 
 log = logging.getLogger("sangam.app")
 
@@ -76,6 +80,7 @@ class App:
         self.demo: Demo | None = None
         self.front: Front
         self.tracer: Tracer
+        self.verify: VerifyVerbs
         self.ingress: Ingress | None = None
         self._settings = settings
         self._home = home
@@ -101,7 +106,7 @@ class App:
         self._calendar = self._own_calendar or Calendar(holidays.load(home.path / "holidays.json"))
         lag = LagMeter()
         stack.push_async_callback(lag.stop)
-        self._brokers = registry.load(_broken).narrowed(settings.valid_brokers)
+        self._brokers = finding.brokers(home.path).narrowed(settings.valid_brokers)
         database = Database(settings.database)
         stack.callback(database.close)
         key = settings.sangam_key.get_secret_value() if settings.sangam_key else None
@@ -115,6 +120,7 @@ class App:
         caps = Caps(settings.max_symbols_per_websocket, settings.max_websocket_connections)
         self._feed = Feed(http.run, Prices(), clock, self._calendar, self._timing, caps)
         stack.push_async_callback(self._feed.stop)
+        self._feed.lend(Lending(self._accounts, self._brokers).lender)
         front = self.front = self._connect()
         self._feed.start()
         masters = self._masters = Masters(home.path, clock)
@@ -162,6 +168,7 @@ class App:
         api = await self._serve_api(auto_port)
         stack.push_async_callback(api.stop)
         stack.push_async_callback(orders.drain)
+        self._open_verifications(http, adopter)
         run = self.run = RunInfo(
             pid=os.getpid(),
             api_host=settings.api_host,
@@ -231,7 +238,7 @@ class App:
             health=self._observer.health,
             metrics=self._figures,
             families=lambda: (*self._observer.families(), *orders.families()),
-            admin=self._administer,
+            admin=self.administer,
             clock=self._clock,
             version=__version__,
             rate_limit=settings.api_rate_limit,
@@ -239,6 +246,7 @@ class App:
             order_rate_limit=settings.order_rate_limit,
             smart_order_rate_limit=settings.smart_order_rate_limit,
             desk=orders.desk,
+            simulated=self._feed.simulated,
             analyzer=lambda identity: self._accounts.users[identity.user].analyzer,
             set_analyzer=self._analyze,
             paper=orders.paper_figures,
@@ -261,6 +269,28 @@ class App:
             tls_key=settings.tls_key,
         )
 
+    def _open_verifications(self, http: HttpDriver, adopter: Adopter) -> None:
+        """They end before the order room drains, so that their orders can be cancelled."""
+
+        def trouble(account: str) -> str:
+            source = adopter.source(account)
+            return source.progress().trouble if source is not None else ""
+
+        rooms = Rooms(
+            driver=http,
+            feed=self._feed,
+            market=self._market,
+            desk=self._orders.desk,
+            live=self._orders.live,
+            master=self._master,
+            trouble=trouble,
+            analyzed=lambda user: self._accounts.users[user].analyzer,
+            calendar=self._calendar,
+            clock=self._clock,
+        )
+        self.verify = VerifyVerbs(rooms, self._accounts, self._brokers, self._desk.admin.find, __version__)
+        self._stack.push_async_callback(self.verify.stop)
+
     def _figures(self) -> Mapping[str, float]:
         ingress = self.ingress.figures() if self.ingress is not None else {}
         return {**self._observer.metrics(), **self._orders.metrics(), **ingress}
@@ -282,8 +312,8 @@ class App:
 
     # --- what the API asks --------------------------------------------------------------------------------------------
 
-    async def _administer(self, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        for desk in (self._instruments, self.tracer, self._orders.verbs):
+    async def administer(self, verb: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        for desk in (self._instruments, self.tracer, self._orders.verbs, self.verify):
             if verb in desk:
                 return await desk.call(verb, arguments)
         return await self._desk.admin.call(verb, arguments)
@@ -291,6 +321,8 @@ class App:
     def _master(self, account: str) -> Master:
         """What the account's feed reads; before a login what stands of its broker, unless it has hosts of its own."""
         master = self._feed.master(account)
+        if isinstance(master, Unlisted):
+            raise Unsupported("The broker of this account gives no list of instruments: it can only be streamed.")
         if master is None and account in self._accounts and not self._accounts[account].hosts:
             master = self._masters.current(self._feed.broker(account).name)
         if not isinstance(master, Master):
@@ -323,7 +355,3 @@ async def _serve(app: App, auto_port: bool, ready: Callable[[App], None] | None,
         log.info("stopping")
     finally:
         await app.stop()
-
-
-def _broken(folder: str, error: Exception) -> None:
-    log.error("the broker folder '%s' cannot be loaded and is skipped: %s", folder, error)

@@ -6,11 +6,14 @@ events and a wanted set into effects. Clock and randomness come in as `Ctx`; cre
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
 
 from sangam.model.enums import Exchange
 
-from .data import Candle, Data, Instruments, Interval, RowRefused
-from .login import Asks, FieldKind, Grant, Login, LoginField, Redirect, Steps
+from .data import UNLISTED, Candle, Data, Instruments, Interval, RowRefused
+from .login import Asks, FieldKind, Grant, Login, LoginField, Redirect, Steps, ended
 from .operation import EMPTY, Authorize, Check, Ctx, Operation, Reply, Request, Session, WireRequest, done
 from .stream import (
     AuthExpired,
@@ -26,6 +29,7 @@ from .stream import (
     Event,
     LimitChanged,
     LoggedIn,
+    NewsCodec,
     Notice,
     Refusal,
     Replaced,
@@ -34,11 +38,13 @@ from .stream import (
     Stream,
     StreamLimits,
     batches,
+    news_stream,
 )
-from .trading import GttDesk, Postback, Tag, Trading
+from .trading import GttDesk, Postback, Tag, Trading, unsigned
 
 __all__ = [
     "EMPTY",
+    "UNLISTED",
     "Asks",
     "AuthExpired",
     "Authorize",
@@ -67,6 +73,7 @@ __all__ = [
     "LoggedIn",
     "Login",
     "LoginField",
+    "NewsCodec",
     "Notice",
     "Operation",
     "Postback",
@@ -87,18 +94,20 @@ __all__ = [
     "WireRequest",
     "batches",
     "done",
+    "ended",
+    "news_stream",
+    "unsigned",
 ]
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most `count` requests of a lane in any `window` seconds; the last `reserve` of them are kept for what may not
     wait (cancels, reductions)."""
 
     lane: str
-    count: int
-    window: float
-    reserve: int = 0
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    window: Annotated[float, msgspec.Meta(gt=0)]
+    reserve: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +116,10 @@ class BrokerSpec:
 
     `session_ends` and `instruments_ready` are ``HH:MM`` IST: when sessions die, and from when the day's instruments can
     be had (empty: never by the clock, and at any hour). `idle_reuse` is for how many seconds an idle connection is
-    trusted with a write. `simulated` marks brokers whose market is our own exchange. Without `trading`, orders of a
-    simulated one's accounts go to the paper book, and those of others are refused."""
+    trusted with a write. `simulated` marks brokers whose market is our own exchange, `sandbox` those whose orders move
+    no money: `sangam verify` tries them unasked, and their accounts may use no other hosts than these, lest practice
+    reach the real ones (simulators on this machine may stand in). Without `trading`, orders of a simulated one's
+    accounts go to the paper book, and those of others are refused."""
 
     name: str
     title: str
@@ -127,3 +138,9 @@ class BrokerSpec:
     instruments_ready: str = ""
     idle_reuse: float = 10.0
     simulated: bool = False
+    sandbox: bool = False
+
+    @property
+    def streams_market(self) -> bool:
+        """Whether it has market data over sockets at all."""
+        return any(stream.carries.modes for stream in self.streams)

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 import msgspec
 
-from .operation import Ctx, Operation, Session
+from sangam.model.errors import SessionExpired
+
+from .operation import Ctx, Operation, Request, Session
 
 
 class FieldKind(StrEnum):
@@ -47,12 +49,16 @@ class Redirect:
     `url(session, state, back)` is where the user goes: `state` is our signed text, `back` the address of our callback.
     `echoes_state` says that the broker returns `state`. `exchange` turns the callback's parameters into a grant. The
     sessions given here hold what the account keeps, before any login. `needs` names kept fields that only this way
-    requires."""
+    requires. `prepare` is asked first where the broker wants to be told of a login before its page is opened; what it
+    answers joins the session's secrets until the login ends. `brings` is the parameter that carries the token, for
+    programs that hand on nothing else."""
 
     url: Callable[[Session, str, str], str]
     exchange: Callable[[Session, Mapping[str, str], Ctx], Operation[Grant]]
     echoes_state: bool = False
     needs: tuple[str, ...] = ()
+    prepare: Callable[[Session, Ctx], Operation[Mapping[str, str]]] | None = None
+    brings: str = ""
 
 
 class Asks(msgspec.Struct, frozen=True):
@@ -73,6 +79,14 @@ class Steps:
     run: Callable[[Session, Mapping[str, str], Mapping[str, str], Ctx], Operation[Grant | Asks]]
     asks: tuple[LoginField, ...] = ()
     automatic: bool = False
+
+
+def ended(request: Request) -> Operation[None]:
+    """A logout; a session that had ended already is out, too."""
+    try:
+        yield request
+    except SessionExpired:
+        return
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ class WireRequest(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came back. `payload` is decoded as the request asked: JSON, text, or the bytes of a file."""
+    """What came back. `payload` is decoded as the request asked: JSON, text, or the bytes of a file; an error that is
+    no JSON is text."""
 
     status: int
     headers: Mapping[str, str]

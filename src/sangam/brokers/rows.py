@@ -1,9 +1,9 @@
 """Reading what brokers tell: rows as they should be, quantities that are whole, India's wall clock."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 
@@ -14,13 +14,47 @@ from sangam.model.market import DepthLevel
 T = TypeVar("T")
 Form = TypeVar("Form", bound=msgspec.Struct)
 
+Number = Annotated[float, msgspec.Meta(ge=-1e15, le=1e15)]
+"""For rows whose numbers may be text: "nan" and "inf" would be read as floats."""
 
-def read(data: Any, kind: type[T], title: str, what: str) -> T:
-    """`data` as it should be. One damaged row spoils a whole book: what is not complete proves nothing (Unknown)."""
+
+Units = Annotated[float, msgspec.Meta(multiple_of=1, gt=-(2**53), lt=2**53)]
+"""A quantity of whole units, told as 1 or 1.0: a part of a share is damage, and so is what a float cannot count."""
+
+
+def read(data: Any, kind: type[T], title: str, what: str, *, strict: bool = True) -> T:
+    """`data` as it should be. One damaged row spoils a whole book: what is not complete proves nothing (Unknown).
+    Without `strict`, numbers may be told as text."""
     try:
-        return msgspec.convert(data, kind)
+        return msgspec.convert(data, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise Unknown(f"{title}: {what} came in an unknown form: {error}") from error
+
+
+def plain(row: Any) -> Any:
+    """A row without what it does not tell (empty texts, null, ``NaN``), and its numbers without commas between the
+    thousands. Anything else is as it was."""
+    if not isinstance(row, dict):
+        return row
+    return {name: _plain(value) for name, value in row.items() if value not in ("", "NaN", None)}
+
+
+def _plain(value: Any) -> Any:
+    bare = value.replace(",", "") if isinstance(value, str) else ""
+    return bare if bare.lstrip("-").replace(".", "", 1).isdecimal() else value
+
+
+def known(products: Iterable[str], table: Container[str], title: str, what: str) -> None:
+    """A book with products that nobody knows is no book (Unknown): what is left out is money that nobody watches."""
+    if strange := {product for product in products if product not in table}:
+        raise Unknown(f"{title}: products that are not known in {what}: {', '.join(sorted(strange))}")
+
+
+def number(told: int | str, title: str, what: str) -> str:
+    """What the broker calls the thing that it took; without that it is not taken (Unknown)."""
+    if not told:
+        raise Unknown(f"{title}: {what} was answered without its number.")
+    return str(told)
 
 
 def shaped(form: type[Form], row: msgspec.Struct, **more: Any) -> Form:
@@ -28,12 +62,6 @@ def shaped(form: type[Form], row: msgspec.Struct, **more: Any) -> Form:
     `more`."""
     same = {name: getattr(row, name) for name in form.__struct_fields__ if name in row.__struct_fields__}
     return form(**{**same, **more})
-
-
-def whole(*quantities: float | None) -> None:
-    """A part of a share is damage, and so is what a float cannot count any more: ValueError."""
-    if any(each is not None and not (each.is_integer() and abs(each) < 2**53) for each in quantities):
-        raise ValueError("a quantity is not whole")
 
 
 class Level(Protocol):
@@ -50,14 +78,28 @@ def levels(rows: Iterable[Level]) -> list[DepthLevel]:
     return [DepthLevel(row.price, row.quantity, row.orders) for row in rows if row.price or row.quantity or row.orders]
 
 
+def filled(rows: Iterable[DepthLevel]) -> list[DepthLevel]:
+    """The same of rows that are made already."""
+    return [row for row in rows if row.quantity or row.price or row.orders]
+
+
 # --- times ------------------------------------------------------------------------------------------------------------
 
 
 def milliseconds(text: str | None) -> int:
-    """``2022-03-03 09:24:25`` on India's wall clock as epoch milliseconds; 0 for what cannot be read: news is worth
-    more than its time."""
+    """``2022-03-03 09:24:25`` on India's wall clock (unless it names its zone, as ``...T14:19:51Z`` does) as epoch
+    milliseconds; 0 for what cannot be read: news is worth more than its time."""
     try:
-        return int(datetime.fromisoformat(text or "").replace(tzinfo=IST).timestamp() * 1000)
+        told = datetime.fromisoformat(text or "")
+        return int(told.replace(tzinfo=told.tzinfo or IST).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0
+
+
+def moment(text: str | None, form: str) -> int:
+    """The same for a time in another form (``%d-%b-%Y %H:%M:%S``)."""
+    try:
+        return int(datetime.strptime(text or "", form).replace(tzinfo=IST).timestamp() * 1000)
     except (ValueError, OverflowError):
         return 0
 

@@ -1,6 +1,6 @@
 """The half of the contract that listens: streams, codecs, and what they tell and want."""
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
@@ -23,7 +23,9 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     `url` is ``ws://``, ``wss://``, ``tcp://`` or ``tls://`` (the last two for framings that bring their own stream
     protocol). `facts` carries what the codec needs from the opening (ids, tokens). `dead_credential` lists the HTTP
-    statuses of the upgrade and the WebSocket close codes that mean "log in again"."""
+    statuses of the upgrade and the WebSocket close codes that mean "log in again". `dial` opens a line that is none of
+    the network's (a program in this process speaks to the broker): it takes who hears of the channel, and answers with
+    the channel (`transport.channel`); then the URL is only a name."""
 
     url: str
     headers: Mapping[str, str] = {}
@@ -31,6 +33,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     framing_options: Mapping[str, Any] = {}
     facts: Mapping[str, Any] = {}
     dead_credential: frozenset[int] = frozenset({401, 403})
+    dial: Callable[[Any], Awaitable[Any]] | None = None
 
     def __repr__(self) -> str:
         return f"Endpoint(url={self.url.split('?', 1)[0]!r}, framing={self.framing!r})"
@@ -168,6 +171,16 @@ class BaseCodec:
         return Changes(added, changed, removed)
 
 
+class NewsCodec(BaseCodec):
+    """A socket that carries news of orders alone: no instrument is ever wanted of it."""
+
+    def update(self, wanted: Mapping[Key, Level]) -> Iterable[Result]:
+        return ()
+
+    def received(self, message: Message) -> Iterable[Result]:
+        raise NotImplementedError
+
+
 class Changes(NamedTuple):
     added: list[Key]
     changed: list[Key]
@@ -203,7 +216,8 @@ class Carries:
 
 @dataclass(frozen=True)
 class StreamLimits:
-    """The broker's figures. Streams that name the same `group` share its socket budget."""
+    """The broker's figures. Streams that name the same `group` share its socket budget, the largest `sockets` of them;
+    each keeps its own figure, too."""
 
     symbols_per_socket: int
     sockets: int
@@ -224,7 +238,9 @@ class Stream:
 
     `key` names an instrument as this stream's frames do (None: not carried). `silence` is how long a healthy socket may
     say nothing at all (heartbeats included) before it is taken for dead; None where the wire has no heartbeat and
-    quiet is normal. `linger` is how long the last want is kept after its client left."""
+    quiet is normal. `ping` is how often the transport asks for a sign of life: by WebSocket's ping, or by that of the
+    framing, which has a pace of its own unless this names one. `linger` is how long the last want is kept after its
+    client left."""
 
     name: str
     carries: Carries
@@ -241,3 +257,21 @@ class Stream:
     linger: float = 5.0
     cooldown: float = 0.0
     login_timeout: float = 10.0
+
+
+def news_stream(
+    open: Callable[[Session, Ctx], Operation[Endpoint]],
+    codec: Callable[[Session, Endpoint, Ctx], Codec],
+    **times: float | None,
+) -> Stream:
+    """A broker's socket for news of orders; `times` are fields of `Stream` (silence, heartbeat, ping)."""
+    return Stream(
+        name="orders",
+        carries=Carries(orders=True),
+        open=open,
+        codec=codec,
+        key=lambda instrument: None,
+        limits=StreamLimits(symbols_per_socket=1, sockets=1),
+        opens="with_session",
+        **times,  # type: ignore[arg-type]
+    )

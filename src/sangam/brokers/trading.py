@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from sangam.model.books import Funds, Gtt, GttLeg, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.enums import Exchange, PriceType, Product
+from sangam.model.errors import Refused
 from sangam.model.instrument import Instrument
 from sangam.model.order import Accepted, Change, Order, OrderUpdate
 
@@ -17,18 +18,28 @@ from .operation import Ctx, Operation, Session
 
 
 class Tag(NamedTuple):
-    """The field of an order that the broker echoes: what fits into it. `length` is in characters or digits."""
+    """The field of an order that the broker echoes: what fits into it. `length` is in characters or digits; `in_news`
+    says that streams echo it, too, and not only the book."""
 
     kind: Literal["text", "int", "none"] = "none"
     length: int = 0
+    in_news: bool = True
 
     def text(self, order: Order) -> str:
-        """Our tag, and as many letters and digits of the caller's behind it as fit."""
+        """Our tag, and as many letters and digits of the caller's behind it as fit; a number is ours alone."""
+        if self.kind == "int":
+            return order.our_tag
         own = "".join(letter for letter in order.tag if letter.isascii() and letter.isalnum())
         return (order.our_tag + own)[: self.length]
 
 
 NO_TAG = Tag()
+
+_PROTECTED: Mapping[str, frozenset[PriceType]] = {
+    "native": frozenset(),
+    "limit stops": frozenset({PriceType.SL_M}),
+    "limit": frozenset({PriceType.MARKET, PriceType.SL_M}),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +59,28 @@ class GttDesk:
 @dataclass(frozen=True, kw_only=True)
 class Postback:
     """Order news that the broker posts to an address of ours. `read` turns a body into the update; `verified` says
-    whether its signature is right (without that it only makes us read the book)."""
+    whether its signature is right (without that it only makes us read the book): `unsigned` where there is none."""
 
     read: Callable[[bytes, Mapping[str, str]], OrderUpdate]
     verified: Callable[[bytes, Mapping[str, str], Session], bool]
+
+
+def carried_over(title: str, what: str, today: int, carried: int, asked: int) -> bool:
+    """Whether the part of a position that is to be converted (all three are signed) was carried over rather than
+    bought today, for brokers that convert the two by different calls. Raises Refused where it is in neither alone."""
+    for over, held in ((False, today), (True, carried)):
+        if held * asked > 0 and abs(held) >= abs(asked):
+            return over
+    raise Refused(
+        f"{title}: the position of {what} is {today:+d} of today and {carried:+d} carried over: {asked:+d} cannot be "
+        "converted by one call. Convert a part of it.",
+        "INVALID_INPUT",
+    ).unsent()
+
+
+def unsigned(body: bytes, headers: Mapping[str, str], session: Session) -> bool:
+    """`Postback.verified` of a broker that signs nothing: anybody could have posted that."""
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +89,9 @@ class Trading:
 
     `place` sends `order.our_tag` (and the caller's `tag` behind it, as far as it fits) where `tag` has a field.
     `modify` and `cancel` get the `Order` with its `native` facts. `order` reads one order, None where the broker does
-    not know it; `find` looks orders up by our tag where the broker can. `market` tells what becomes of MARKET and SL-M:
-    sent as they are, or turned into LIMIT and SL by us with a protected price. `products` are those of each exchange,
+    not know it; `find` looks orders up by their whole tag, as `place` sent it, where the broker can. `market` tells
+    what becomes of MARKET and SL-M: sent as they are ("native"), only SL-M turned into SL by us with a protected price
+    ("limit stops"), or MARKET into LIMIT, too ("limit"). `products` are those of each exchange,
     `no_ioc` the exchanges that take no IOC. `modifications` is how often one order may be changed. `polls` is how many
     seconds pass between reads of the book where no stream tells of orders."""
 
@@ -81,8 +111,12 @@ class Trading:
     """Instrument, old and new product, signed quantity of the position."""
     gtt: GttDesk | None = None
     postback: Postback | None = None
-    market: Literal["native", "limit"] = "native"
+    market: Literal["native", "limit stops", "limit"] = "native"
     products: Mapping[Exchange, frozenset[Product]]
     no_ioc: frozenset[Exchange] = frozenset()
     modifications: int | None = None
     polls: float = 5.0
+
+    def takes(self, price_type: PriceType) -> bool:
+        """Whether orders of a type go out as they are."""
+        return price_type not in _PROTECTED[self.market]

@@ -1,7 +1,6 @@
 """The way to the house: its files when nobody else holds them, else the running server's own API."""
 
 import asyncio
-import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,8 +13,8 @@ from sangam.accounts.accounts import Accounts
 from sangam.accounts.admin import ADMIN_KEY_FILE
 from sangam.accounts.desk import open_desk
 from sangam.accounts.vault import Vault, open_vault
+from sangam.adapters import finding
 from sangam.api.errors import INVALID_KEY
-from sangam.brokers import registry
 from sangam.brokers.registry import Registry
 from sangam.model.clock import SystemClock
 from sangam.model.errors import ConfigError, SangamError
@@ -30,16 +29,10 @@ Call = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 _PATIENCE = 10.0
 """Seconds to wait for a server that is just starting or stopping."""
 
-log = logging.getLogger("sangam.cli")
-
 
 def known_brokers(settings: Settings) -> Registry:
     """The brokers this installation may use; a folder that cannot be loaded is told and skipped."""
-    return registry.load(_broken).narrowed(settings.valid_brokers)
-
-
-def _broken(folder: str, error: Exception) -> None:
-    log.warning("the broker folder '%s' cannot be loaded: %s", folder, error)
+    return finding.brokers(settings.sangam_home).narrowed(settings.valid_brokers)
 
 
 @contextmanager
@@ -73,6 +66,23 @@ def running(settings: Settings) -> Iterator[Call]:
         raise ConfigError(f"No server runs in {home.path}. Start it first: sangam serve")
     with closing(server):
         yield _Remote(server).call
+
+
+@contextmanager
+def served(settings: Settings) -> Iterator[Call]:
+    """A `Call` to the server of this home; where none runs, to one of this command's own, on free ports and for as long
+    as the command runs."""
+    home = Home(settings.sangam_home)
+    server = _enter(home, settings)
+    if server is not None:
+        with closing(server):
+            yield _Remote(server).call
+        return
+    try:
+        with _Guest(settings, home) as guest:
+            yield guest.call
+    finally:
+        home.unlock()
 
 
 def _enter(home: Home, settings: Settings) -> httpx.Client | None:
@@ -145,6 +155,32 @@ class _Local:
         settings = self._settings
         scheme = "https" if settings.tls_cert else "http"
         return settings.host_server or f"{scheme}://{settings.api_host}:{settings.api_port}"
+
+
+class _Guest:
+    """A server that lives while its verbs are waited for."""
+
+    def __init__(self, settings: Settings, home: Home) -> None:
+        from sangam.app import loop, server  # noqa: PLC0415 - other commands start without the server's libraries
+
+        alone = {"api_host": "127.0.0.1", "websocket_host": "127.0.0.1", "api_port": 0, "websocket_port": 0}
+        self._app = server.App(settings.model_copy(update={**alone, "legacy_zmq_ingress": False}), home)
+        self._runner = loop.runner()
+
+    def __enter__(self) -> Self:
+        try:
+            self._runner.run(self._app.start())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._app.stop())
+        self._runner.close()
+
+    def call(self, verb: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(self._runner.run(self._app.administer(verb, arguments)))
 
 
 class _Remote:

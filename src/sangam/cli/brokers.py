@@ -5,13 +5,14 @@ from sangam.model.enums import Mode
 
 from .backend import known_brokers
 from .options import settings
-from .output import out, table
+from .output import note, out, table
 
 
 def brokers() -> None:
     """Show the brokers, their exchanges, and what their streams carry."""
     shown = table("name", "title", "also known as", "exchanges", "streams", "session ends")
-    for spec in known_brokers(settings()):
+    known = known_brokers(settings())
+    for spec in known:
         shown.add_row(
             spec.name,
             spec.title,
@@ -20,7 +21,11 @@ def brokers() -> None:
             "; ".join(_describe(stream) for stream in spec.streams) or "-",
             f"{spec.session_ends} IST" if spec.session_ends else "-",
         )
+    for one in known.unconfigured:
+        shown.add_row(one.name, one.title, ", ".join(one.aliases) or "-", "-", "not configured", "-")
     out.print(shown)
+    for one in known.unconfigured:
+        note(f"`sangam account add {one.name}` says what to ask {one.title} for.")
 
 
 def _describe(stream: Stream) -> str:

@@ -172,7 +172,9 @@ def _clock(rows: Iterable[Mapping[str, Any]], brokers: Registry) -> Iterator[Fin
     hosts = {
         row["broker"]: row["hosts"].get("api") or brokers[row["broker"]].hosts["api"]
         for row in rows
-        if row["broker"] in brokers.names and not brokers[row["broker"]].simulated
+        if row["broker"] in brokers.names
+        and not brokers[row["broker"]].simulated
+        and "api" in brokers[row["broker"]].hosts  # a user's adapter has its own ways
     }
     for broker, url in hosts.items():
         about = f"clock, by {broker}"

@@ -12,7 +12,22 @@ from sangam import __version__
 from sangam.logs import configure, redactor
 from sangam.model.errors import SangamError
 
-from . import accounts, brokers, doctor, instruments, keys, orders, paper, risk, serve, simulate, stream, trace, users
+from . import (
+    accounts,
+    brokers,
+    doctor,
+    instruments,
+    keys,
+    orders,
+    paper,
+    risk,
+    serve,
+    simulate,
+    stream,
+    trace,
+    users,
+    verify,
+)
 from .output import complain
 
 app = typer.Typer(
@@ -29,6 +44,7 @@ app.command("brokers", epilog="Example: sangam brokers")(brokers.brokers)
 app.command("stream", epilog="Example: sangam stream NSE:SBIN NSE:RELIANCE --mode quote")(stream.stream)
 app.command("trace", epilog="Example: sangam trace NSE:SBIN --seconds 10")(trace.trace)
 app.command("doctor", epilog="Example: sangam doctor")(doctor.doctor)
+app.command("verify", epilog="Example: sangam verify ACCOUNT")(verify.verify)
 app.add_typer(accounts.app, name="account")
 app.add_typer(users.app, name="user")
 app.add_typer(keys.app, name="key")

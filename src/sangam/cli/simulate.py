@@ -24,6 +24,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed walks the same prices.")] = 1,
 ) -> None:
     """Run a simulated broker until Ctrl-C; prints its addresses and test credentials."""
+    known_brokers(settings()).refuse_unconfigured(name)
     try:
         loop.run(simulators.run_forever(name, host, port, ws_port, speed, replay, seed, _announce))
     except OSError as error:

@@ -1,6 +1,7 @@
 """``sangam stream``: watch prices through our own WebSocket, as any client would."""
 
 import asyncio
+import os
 import sys
 from typing import Annotated, Any
 
@@ -136,7 +137,13 @@ class _Watcher:
         data = message["data"]
         self._rows[f"{message['exchange']}:{message['symbol']}"] = data
         if not self._live:
-            typer.echo(msgspec.json.encode(data).decode())
+            try:
+                typer.echo(msgspec.json.encode(data).decode())
+            except BrokenPipeError:  # nobody reads any more: `sangam stream ... | head`
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has no reader
+                self._left = 0
+                self._end(None)
+                return
         self._left -= 1
         if self._left == 0:
             self._end(None)

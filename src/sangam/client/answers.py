@@ -35,11 +35,12 @@ class OrderInfo(Order, frozen=True, kw_only=True):
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Prices of one instrument. None is unknown, never zero; `close` is the previous day's; `ltt` is when the last
-    trade happened."""
+    trade happened. `simulated` prices are none of a real market."""
 
     symbol: str
     exchange: str
     ltp: float
+    simulated: bool = False
     timestamp: int = 0
     ltt: int | None = None
     open: float | None = None

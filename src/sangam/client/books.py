@@ -48,6 +48,6 @@ def gtts(rows: Iterable[Gtt], listing: Listing) -> list[GttInfo]:
 def _named(rows: Iterable[Row], listing: Listing) -> Iterator[tuple[Row, _Name]]:
     """The rows on exchanges of ours, with their instruments' names here."""
     for row in rows:
-        instrument = listing.native(row.brsymbol, row.brexchange)
+        instrument = listing.native(row)
         if instrument is not None:
             yield row, {"symbol": instrument.symbol, "exchange": instrument.exchange}

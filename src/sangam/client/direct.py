@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from sangam.background import Dispatcher, LoopThread
 from sangam.brokers import registry
 from sangam.brokers.contract import BooksChanged, BrokerSpec, Event, Operation, Refusal, Session
 from sangam.model.books import Funds, GttLeg
@@ -19,7 +20,6 @@ from sangam.transport.socket import ENDED, Connection, SocketState
 from . import books
 from .answers import GttInfo, HoldingInfo, OrderInfo, PositionInfo, Tick, TradeInfo
 from .asked import Name, Terms
-from .background import Dispatcher, LoopThread
 from .direct_desk import DirectDesk
 from .interface import BrokerInterface
 from .listing import Listing

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from sangam.brokers.contract import BrokerSpec, GttDesk, Operation, Session, Trading
 from sangam.model.books import GttLeg
 from sangam.model.clock import Clock
-from sangam.model.enums import PriceType
 from sangam.model.errors import (
     BrokerError,
     Denied,
@@ -63,7 +62,7 @@ class DirectDesk:
             under_way = self._placing.get(id)
             return await (asyncio.shield(under_way) if under_way is not None else self._outcome(standing))
         instrument = self.orders.listing.lookup(ticket.symbol, ticket.exchange)
-        if self._trading.market != "native" and ticket.price_type in (PriceType.MARKET, PriceType.SL_M):
+        if not self._trading.takes(ticket.price_type):
             raise Unsupported(f"{self._spec.title} takes no {ticket.price_type} orders here: give a price.")
         order = self.orders.begin(ticket, self._clock.now_ms())
         task = self.errand(self._send(order, instrument, patience))
@@ -125,7 +124,7 @@ class DirectDesk:
             row = await self.read(trading.order(order.order_id, session, ctx))
             return [] if row is None else [row]
         if not order.order_id and trading.find is not None:
-            return await self.read(trading.find(order.our_tag, session, ctx))
+            return await self.read(trading.find(trading.tag.text(order), session, ctx))
         return await self.read(trading.orders(session, ctx))
 
     # --- changing -----------------------------------------------------------------------------------------------------
@@ -205,10 +204,11 @@ class DirectDesk:
     # --- reading and writing ------------------------------------------------------------------------------------------
 
     async def quote(self, instrument: Instrument) -> Tick:
-        if self._spec.data is None:
+        if self._spec.data is None or not self._spec.data.quote_batch:
             raise Unsupported(f"{self._spec.title} tells no quotes.")
         patches = await self.read(self._spec.data.quotes([instrument], self._session, self._driver.ctx()))
-        told = tick(instrument, patches[0].fields, patches[0].depth) if patches else None
+        simulated = self._spec.simulated
+        told = tick(instrument, patches[0].fields, patches[0].depth, simulated) if patches else None
         if told is None:
             raise BrokerError(f"There is no price of {instrument.exchange}:{instrument.symbol}.")
         return told

@@ -174,7 +174,7 @@ class OwnOrders:
 
     def _foreign(self, update: OrderUpdate) -> OrderInfo | None:
         """Placed elsewhere, or in a former run of this program."""
-        instrument = self.listing.native(update.brsymbol, update.brexchange)
+        instrument = self.listing.native(update)
         if instrument is None:
             return None
         ours = self._tagged(update.tag)

@@ -20,8 +20,9 @@ Run = Callable[[Operation[Any]], Awaitable[Any]]
 class _Known:
     """What was told of one instrument so far."""
 
-    def __init__(self, instrument: Instrument) -> None:
+    def __init__(self, instrument: Instrument, simulated: bool) -> None:
         self.instrument = instrument
+        self.simulated = simulated
         self.fields: dict[str, Any] = {}
         self.depth: Depth | None = None
 
@@ -30,13 +31,15 @@ class _Known:
         self.fields.update(patch.fields)
         if patch.depth is not None or patch.full:
             self.depth = patch.depth
-        return tick(self.instrument, self.fields, self.depth)
+        return tick(self.instrument, self.fields, self.depth, self.simulated)
 
 
-def tick(instrument: Instrument, fields: Any, depth: Depth | None) -> Tick | None:
+def tick(instrument: Instrument, fields: Any, depth: Depth | None, simulated: bool) -> Tick | None:
     if fields.get("ltp") is None:
         return None
-    return Tick(symbol=instrument.symbol, exchange=instrument.exchange.value, depth=depth, **fields)
+    return Tick(
+        symbol=instrument.symbol, exchange=instrument.exchange.value, simulated=simulated, depth=depth, **fields
+    )
 
 
 class Streams:
@@ -91,7 +94,7 @@ class Streams:
             raise Denied(f"{self._spec.title} streams at most {stream.limits.symbols_per_socket} instruments at once.")
         self.unwant(instrument)
         self._held[instrument] = (stream, key)
-        self._known[stream.name, key] = _Known(instrument)
+        self._known[stream.name, key] = _Known(instrument, self._spec.simulated)
         connection.want(key, stream.carries.granted(level))
 
     def unwant(self, instrument: Instrument) -> None:

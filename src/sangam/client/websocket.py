@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from sangam.background import Dispatcher, LoopThread
 from sangam.model.books import Funds, GttLeg
 from sangam.model.enums import INTERVALS_MS, Exchange, Mode
 from sangam.model.errors import Denied, InvalidInput
@@ -15,7 +16,6 @@ from sangam.model.order import Ticket
 from . import asked, wire
 from .answers import GttInfo, HoldingInfo, OrderInfo, PositionInfo, Tick, TradeInfo
 from .asked import Name, Terms
-from .background import Dispatcher, LoopThread
 from .interface import BrokerInterface
 from .line import Line, LineState, LineTiming, Listener
 from .server_desk import ServerDesk

@@ -54,14 +54,13 @@ class Master(Protocol):
         """Raises SymbolNotFound."""
         ...
 
-    def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None: ...
-
     def by_token(self, token: str, exchange: str) -> Instrument | None: ...
 
 
 @dataclass(frozen=True)
 class FeedTools:
-    """What every account's feed works with. `numbers` gives want ids and epochs that are unique in the process."""
+    """What every account's feed works with. `numbers` gives want ids and epochs that are unique in the process;
+    `changed` hears of an account whose state is another one."""
 
     run: Callable[[BrokerSpec, Session, Operation[Any]], Awaitable[Any]]
     sink: Sink
@@ -71,9 +70,10 @@ class FeedTools:
     timing: Timing
     caps: Caps
     numbers: "itertools.count[int]"
+    changed: Callable[[str], object] = lambda account: None
     ordered: OrderListener = lambda account, news: None
     traced: dict[tuple[str, str], Tell] = field(default_factory=dict)
-    watched: dict[tuple[str, str, str], Watch] = field(default_factory=dict)
+    watched: Callable[[str, str, str], Iterable[Watch]] = lambda source, symbol, exchange: ()
     published: Histogram = field(default_factory=lambda: Histogram(STAGE_BOUNDS))
 
 
@@ -99,12 +99,13 @@ class AccountFeed:
 
     # --- wants --------------------------------------------------------------------------------------------------------
 
-    def want(self, symbol: str, exchange: str, level: Level, dialect: Dialect) -> Want:
+    def want(self, symbol: str, exchange: str, level: Level, dialect: Dialect, borrower: str = "") -> Want:
         """The want of that key with one more client behind it; one with a `refusal` was not taken."""
-        key = WantKey(symbol, exchange, level if level.mode is Mode.DEPTH else Level(level.mode), dialect)
+        level = level if level.mode is Mode.DEPTH else Level(level.mode)
+        key = WantKey(symbol, exchange, level, dialect, borrower)
         want = self._wants.get(key)
         if want is None:
-            want = Want(next(self._tools.numbers), key)
+            want = Want(next(self._tools.numbers), key, self.spec.simulated)
             self._resolve(want)
             if want.refusal is None:
                 self._wants[key] = want
@@ -132,6 +133,26 @@ class AccountFeed:
         if want.leaving is not None:
             want.leaving.cancel()
         want.leaving = asyncio.get_running_loop().call_later(want.line.linger, self._forget, want)
+
+    def hand_over(self, want: Want) -> None:
+        """Another account's streams serve this from now on."""
+        if self._wants.get(want.key) is want:
+            del self._wants[want.key]
+        self._unserve(want)
+        self._tools.sink.lapse(want.id)
+        self._dismiss_idle()
+
+    def take_over(self, want: Want) -> None:
+        """A want that was made elsewhere, with the clients behind it; they hear at once what is known here."""
+        if (lingering := self._wants.pop(want.key, None)) is not None:
+            self._unserve(lingering)
+        want.simulated = self.spec.simulated
+        self._wants[want.key] = want
+        self._resolve(want)
+        self._refuse(want)
+        if self.snapshot(want) is not None and want.line is not None:
+            want.seq += 1
+            self._tools.sink.publish(want.id, payload(want, want.line))
 
     def snapshot(self, want: Want) -> bytes | None:
         """The newest payload, where it may be shown as current."""
@@ -184,7 +205,8 @@ class AccountFeed:
         try:
             instrument = self.master.lookup(symbol, want.key.exchange)
         except SymbolNotFound as error:
-            named_by_token = self.master.by_token(symbol, want.key.exchange)
+            # A borrower's tokens are another broker's: here they may mean something else.
+            named_by_token = None if want.key.borrower else self.master.by_token(symbol, want.key.exchange)
             if named_by_token is None:
                 want.refusal = Refused(str(error), error.code)
                 return
@@ -390,7 +412,7 @@ class AccountFeed:
         """Trace and watch an instrument, or no longer, as the tools say."""
         if (line := self._lines.get((symbol, exchange))) is not None:
             tools, account = self._tools, self.account.id
-            line.overhear(tools.traced.get((symbol, exchange)), tools.watched.get((account, symbol, exchange)), account)
+            line.overhear(tools.traced.get((symbol, exchange)), tools.watched(account, symbol, exchange), account)
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
 
@@ -413,7 +435,7 @@ class AccountFeed:
         level = logging.INFO if self._state in _CALM else logging.WARNING
         reason = f" ({self._detail})" if self._detail else ""
         log.log(level, "%s: the feed is %s%s", self.account.id, self._state.value, reason)
-        self._tools.sink.state(self.health())
+        self._tools.changed(self.account.id)
 
     def _assess(self) -> tuple[AccountState, str]:
         if self._carriage is None:
@@ -446,4 +468,5 @@ class AccountFeed:
             live_ratio=self._live.ratio,
             streams=use(carriage) if carriage else (),
             modes=offered(self.spec),
+            simulated=self.spec.simulated,
         )

@@ -8,7 +8,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from sangam.brokers.contract import BrokerSpec, Ctx, Session
+from sangam.brokers.contract import UNLISTED, BrokerSpec, Ctx, Session
 from sangam.brokers.registry import Registry
 from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
@@ -18,6 +18,7 @@ from sangam.model.errors import BrokerError, InvalidInput, SessionExpired, Unkno
 
 from .feed import Feed
 from .source import Run, Source
+from .unlisted import Unlisted
 
 log = logging.getLogger("sangam.feed")
 
@@ -79,6 +80,10 @@ class Adopter:
         """Those that an account with a session uses now."""
         return [source for source in self._sources.values() if not source.deserted]
 
+    def source(self, account: str) -> Source | None:
+        """The one that an account uses; None before its login."""
+        return self._joined.get(account)
+
     def sources_of(self, name: str | None) -> list[Source]:
         """The sources of an account or a broker, or all; InvalidInput when nobody is logged in there."""
         if name is None:
@@ -111,6 +116,9 @@ class Adopter:
             await self._feed.close_session(account, *rest)
             return
         spec = self._registry[session.broker]
+        if spec.instruments is UNLISTED:
+            await self._feed.open_session(account, session, Unlisted())
+            return
         own = bool(session.hosts) and not spec.simulated
         source = self._source(session.account if own else spec.name, spec)
         standing = source.current() if restored else None

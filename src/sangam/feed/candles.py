@@ -7,6 +7,7 @@ from functools import cache
 import msgspec
 
 from sangam.brokers.contract import Candle
+from sangam.model.clock import IST_SECONDS
 
 INTERVALS = (
     "1s", "5s", "10s", "15s", "30s", "45s", "1m", "2m", "3m", "5m", "10m", "15m", "20m", "30m", "1h", "2h", "3h", "4h",
@@ -22,7 +23,7 @@ _PERIODS: dict[str, Callable[[date], date]] = {
     "Y": lambda day: day.replace(month=1, day=1),
 }
 
-_DAY, _IST = 86_400, 19_800
+_DAY = 86_400
 """Seconds: of a day, and by which India is ahead of UTC."""
 
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -79,11 +80,11 @@ def _by_clock(width: int, opens: Callable[[date], time]) -> Callable[[int], int]
     @cache
     def opening(day: int) -> int:
         at = opens(_date(day))
-        return _DAY * day - _IST + 3600 * at.hour + 60 * at.minute + at.second
+        return _DAY * day - IST_SECONDS + 3600 * at.hour + 60 * at.minute + at.second
 
     def start(second: int) -> int:
-        day = (second + _IST) // _DAY
-        return max(_DAY * day - _IST, second - (second - opening(day)) % width)
+        day = (second + IST_SECONDS) // _DAY
+        return max(_DAY * day - IST_SECONDS, second - (second - opening(day)) % width)
 
     return start
 

@@ -7,17 +7,17 @@ import itertools
 
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState, Exchange, Mode
-from sangam.model.instrument import Instrument, Level, split_depth_suffix
+from sangam.model.instrument import Level, split_depth_suffix
 from sangam.model.market import Depth, Fields, Key, Patch
 
 from .port import AccountHealth, Dialect, FeedPort, Granted, Pending, Refused, Served, Sink
 from .publisher import Tally, patcher, payload
+from .unlisted import unlisted
 from .wants import Line, Want, WantKey
 
 EXTERNAL = "external"
 
 _SILENT_MS = 15_000
-_FINE_TICKS = {Exchange.CDS: 0.0025, Exchange.BCD: 0.0025}
 
 
 class External:
@@ -115,11 +115,7 @@ class External:
         symbol, _ = split_depth_suffix(asked)
         line = self._lines.get((symbol, exchange.value))
         if line is None:
-            tick = _FINE_TICKS.get(exchange, 0.05)
-            instrument = Instrument(
-                symbol=symbol, exchange=exchange, brsymbol=symbol, brexchange=exchange.value, token="", tick_size=tick
-            )
-            line = self._lines[symbol, exchange.value] = Line(instrument, self._clock.now_ms())
+            line = self._lines[symbol, exchange.value] = Line(unlisted(symbol, exchange), self._clock.now_ms())
         return line
 
     def _publish(self, want: int, payload: bytes) -> None:

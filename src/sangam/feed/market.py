@@ -28,7 +28,7 @@ class Market:
         self._driver = driver
         self._calendar = calendar
         self._clock = clock
-        self._desks: dict[str, _Desk] = {}
+        self._desks: dict[tuple[str, bool], _Desk] = {}
 
     async def close(self) -> None:
         await asyncio.gather(*(desk.close() for desk in self._desks.values()))
@@ -46,8 +46,9 @@ class Market:
         if not rest:
             return known
         spec, _ = self._session(account)
-        if spec.data is not None:
-            return known | await self._desk(account).ask(rest)
+        if spec.data is not None and spec.data.quote_batch:
+            deep = mode is Mode.DEPTH and spec.data.depth_batch is not None
+            return known | await self._desk(account, deep).ask(rest)
         return known | await self._listened(account, rest)
 
     def _streamed(self, account: str, instrument: Instrument, mode: Mode) -> Last | None:
@@ -92,14 +93,15 @@ class Market:
             raise SessionExpired(f"{spec.title} is not logged in. Log in: sangam account login {account}")
         return spec, session
 
-    def _desk(self, account: str) -> "_Desk":
-        return self._desks.setdefault(account, _Desk(self, account))
+    def _desk(self, account: str, deep: bool) -> "_Desk":
+        return self._desks.setdefault((account, deep), _Desk(self, account, deep))
 
-    async def fetch(self, account: str, instruments: Sequence[Instrument]) -> dict[Instrument, Last]:
+    async def fetch(self, account: str, instruments: Sequence[Instrument], deep: bool) -> dict[Instrument, Last]:
         """The broker's own answer, whoever streams."""
         spec, session = self._session(account)
         found = {}
-        for instrument, patch in (await market_data.quotes(self._driver, spec, session, instruments)).items():
+        told = await market_data.quotes(self._driver, spec, session, instruments, deep=deep)
+        for instrument, patch in told.items():
             found[instrument] = Last()
             found[instrument].merge(patch, self._clock.now_ms())
         return found
@@ -123,12 +125,13 @@ class Market:
 
 
 class _Desk:
-    """One account's quotes: whoever asks while a call is under way shares the next one, so that a broker's limit of
-    one call a second serves any number of askers."""
+    """One account's quotes, or its books where a broker tells these by other calls: whoever asks while a call is under
+    way shares the next one, so that a broker's limit of one call a second serves any number of askers."""
 
-    def __init__(self, market: Market, account: str) -> None:
+    def __init__(self, market: Market, account: str, deep: bool) -> None:
         self._market = market
         self._account = account
+        self._deep = deep
         self._waiting: dict[Instrument, asyncio.Future[Last | BrokerError | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -161,7 +164,7 @@ class _Desk:
             asked, self._waiting = self._waiting, {}
             found: dict[Instrument, Last] | BrokerError = BrokerError("The quotes could not be fetched.")
             try:
-                found = await self._market.fetch(self._account, list(asked))
+                found = await self._market.fetch(self._account, list(asked), self._deep)
             except BrokerError as error:
                 found = error
             finally:  # whatever happens, nobody waits for ever

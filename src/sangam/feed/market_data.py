@@ -23,14 +23,18 @@ class Driver(Protocol):
 
 
 async def quotes(
-    driver: Driver, spec: BrokerSpec, session: Session, instruments: Sequence[Instrument]
+    driver: Driver, spec: BrokerSpec, session: Session, instruments: Sequence[Instrument], *, deep: bool = False
 ) -> dict[Instrument, Patch]:
-    """What the broker tells of these instruments, in their order; one that it does not know is missing.
+    """What the broker tells of these instruments, in their order; one that it does not know is missing. With `deep`
+    they are asked in as small batches as their books need.
 
     Raises BrokerError, also where the broker answers no quotes."""
     data = _data(spec)
+    if not data.quote_batch:
+        raise BrokerError(f"{spec.title} answers no quotes.")
     found: dict[Instrument, Patch] = {}
-    for batch in batches(list(dict.fromkeys(instruments)), data.quote_batch):
+    size = data.depth_batch if deep and data.depth_batch else data.quote_batch
+    for batch in batches(list(dict.fromkeys(instruments)), size):
         patches = await driver.run(spec, session, data.quotes(batch, session, driver.ctx()))
         told = {patch.key: patch for patch in patches}
         found.update((instrument, told[instrument]) for instrument in batch if instrument in told)

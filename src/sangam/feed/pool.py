@@ -126,9 +126,12 @@ class Pool:
         for connection, load in self._loads.items():
             if load.cost + cost <= self.symbols_per_socket and (not load.cost or load.part == part):
                 return connection
-        if cost <= self.symbols_per_socket and sum(len(pool._loads) for pool in self.sharers) < self.max_sockets:
-            return self._new()
-        return None
+        return self._new() if cost <= self.symbols_per_socket and self._may_open() else None
+
+    def _may_open(self) -> bool:
+        """Whether neither this stream's sockets nor those of its group are all in use."""
+        budget = max(pool.max_sockets for pool in self.sharers)
+        return len(self._loads) < self.max_sockets and sum(len(pool._loads) for pool in self.sharers) < budget
 
     def _new(self) -> Connection:
         connection = self._connect(len(self._loads) + 1)

@@ -71,6 +71,10 @@ class AccountHealth(msgspec.Struct, frozen=True, kw_only=True):
     streams: tuple[StreamUse, ...] = ()
     modes: dict[str, dict[str, tuple[int, ...]]] = {}
     """Exchange -> mode label -> depth levels on offer."""
+    source: str = ""
+    """The account whose streams serve this one, where its own broker has none."""
+    simulated: bool = False
+    """Its prices are those of our own exchange."""
 
 
 class FeedPort(Protocol):

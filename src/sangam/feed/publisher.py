@@ -119,5 +119,7 @@ def flat(want: Want, last: Last) -> bytes:
                 message[name] = fields[name]
     elif mode is _DEPTH:
         message["depth"] = book(last, depth)
+    if want.simulated:
+        message["simulated"] = True
     message["timestamp"] = ist_from_ms(fields["timestamp"]).isoformat()
     return _encode(message)

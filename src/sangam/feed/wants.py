@@ -1,6 +1,7 @@
 """What is listened to: wants and the instruments (lines) that serve them."""
 
 from asyncio import TimerHandle
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -16,22 +17,28 @@ from .trace import Merge, Tell, Watch, traced, watched
 
 
 class WantKey(NamedTuple):
-    """Equal keys share one want. `symbol` is as the client spelt it, depth suffix included."""
+    """Equal keys share one want. `symbol` is as the client spelt it, depth suffix included; `borrower` is the account
+    that was asked where it is not the one that streams."""
 
     symbol: str
     exchange: str
     level: Level
     dialect: Dialect
+    borrower: str = ""
 
 
 class Want:
     """Something that at least one client listens to, or listened to a moment ago (`count` 0: lingering)."""
 
-    __slots__ = ("count", "head", "id", "key", "leaving", "level", "line", "refusal", "seq", "symbol", "waits_for")
+    __slots__ = (
+        "count", "head", "id", "key", "leaving", "level", "line", "refusal", "seq", "simulated", "symbol", "waits_for",
+    )  # fmt: skip
 
-    def __init__(self, number: int, key: WantKey) -> None:
+    def __init__(self, number: int, key: WantKey, simulated: bool = False) -> None:
+        """`simulated` prices are those of our own exchange, and every payload says so."""
         self.id = number
         self.key = key
+        self.simulated = simulated
         self.symbol = key.symbol
         self.level = key.level
         self.count = 0
@@ -45,7 +52,10 @@ class Want:
     def renew_head(self, epoch: int) -> None:
         """The constant start of this want's payloads, up to the value of ``seq``."""
         key = self.key
-        start = {"symbol": key.symbol, "exchange": key.exchange, "mode": int(self.level.mode), "epoch": epoch}
+        start: dict[str, object] = {"symbol": key.symbol, "exchange": key.exchange, "mode": int(self.level.mode)}
+        if self.simulated:
+            start["simulated"] = True
+        start["epoch"] = epoch
         self.head = msgspec.json.encode(start)[:-1] + b',"seq":'
 
     def answer(self) -> Granted | Pending | Refused:
@@ -75,7 +85,7 @@ class Line:
     def __init__(self, instrument: Instrument, epoch: int) -> None:
         self.instrument = instrument
         self.epoch = epoch
-        self.last = Last()
+        self.last = Last(bookless=instrument.exchange.is_index)
         self.merge: Merge = self.last.merge
         self.scale = 10**instrument.decimals
         self.parts: tuple[Part, ...] = ()
@@ -96,10 +106,10 @@ class Line:
     def relist(self) -> None:
         self.listened = tuple(want for want in self.wants if want.count)
 
-    def overhear(self, tell: Tell | None, watch: Watch | None, account: str) -> None:
-        """Tell each patch, and each time it was merged, from now on; None ends it."""
+    def overhear(self, tell: Tell | None, watches: Iterable[Watch], account: str) -> None:
+        """Tell each patch, and each time it was merged, from now on; none of either ends it."""
         merge: Merge = self.last.merge
-        if watch is not None:
+        for watch in watches:
             merge = watched(merge, watch)
         self.merge = merge if tell is None else traced(merge, tell, account)
 

@@ -136,6 +136,7 @@ class Delivery:
         if cohort is None:
             return
         if len(cohort.members) == 1:
+            self._gather(outbox, cohort)
             self._append(cohort, frame)
         else:
             outbox.direct.append(frame)
@@ -220,9 +221,17 @@ class Delivery:
             self.cohorts.leave(outbox)
             cohort = self.cohorts.start(outbox)
         else:
+            self._gather(outbox, cohort)
             self.cohorts.loosen(cohort)
         self._touch(outbox)
         return cohort
+
+    def _gather(self, outbox: Outbox, cohort: Cohort) -> None:
+        """The others have left a buffer that was shared: what waited for its write comes before what is put there now.
+        Somebody is about to write it already."""
+        for frame in outbox.direct:
+            self._append(cohort, frame)
+        outbox.direct.clear()
 
     def _touch(self, outbox: Outbox) -> None:
         self._restless.pop(outbox, None)  # so that the dict stays in the order of the last change

@@ -4,10 +4,9 @@ import msgspec
 
 
 class Job(msgspec.Struct):
-    """`module` and `function` name the broker's `parse`; `files` are the paths it reads; `target` is written anew."""
+    """`parse` is the broker's, pickled; `files` are the paths it reads; `target` is written anew."""
 
-    module: str
-    function: str
+    parse: bytes
     files: list[str]
     target: str
 

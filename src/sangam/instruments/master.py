@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sangam.model.enums import InstrumentType
+from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.errors import SymbolNotFound
-from sangam.model.instrument import Instrument, strike_text
+from sangam.model.instrument import Instrument, Named, strike_text
 
 from .catalogue import underlying_of
 from .freeze import UNKNOWN, Freezes
@@ -30,6 +30,8 @@ Kind = Literal["futures", "options"]
 _BY_SYMBOL = f"{SELECT} WHERE symbol = ? AND exchange = ?"
 _BY_BRSYMBOL = f"{SELECT} WHERE brsymbol = ? AND brexchange = ?"
 _BY_TOKEN = f"{SELECT} WHERE token = ? AND exchange = ?"
+_BY_BRTOKEN = f"{SELECT} WHERE token = ? AND brexchange = ?"
+_BY_BOTH = f"{SELECT} WHERE token = ? AND brsymbol = ? GROUP BY token HAVING count(*) = 1"
 _BY_REF = f"{SELECT} WHERE id = (SELECT instrument FROM ref WHERE ref = ? AND exchange = ?)"  # noqa: S608
 
 _LISTED = "listing WHERE underlying = ? AND exchange = ?"
@@ -38,6 +40,8 @@ _FUTURE = f"{SELECT} WHERE id = (SELECT instrument FROM {_LISTED} AND kind = 'FU
 _GROUP = f"(SELECT id FROM {_LISTED} AND kind = ? AND expiry = ?)"  # noqa: S608
 _STRIKES = f"SELECT strike FROM strike WHERE listing = {_GROUP}"  # noqa: S608
 _OPTION = f"{SELECT} WHERE id = (SELECT instrument FROM strike WHERE listing = {_GROUP} AND strike = ?)"  # noqa: S608
+
+_EXCHANGE_OF = "SELECT exchange FROM symtoken WHERE brexchange = ? AND instrumenttype != ? LIMIT 1"
 
 Name = tuple[str, str]
 """What an instrument is called, and on which exchange."""
@@ -81,6 +85,8 @@ class Master:
         self._freezes = freezes or {}
         self._by_symbol = _Index(db, _BY_SYMBOL)
         self._by_brsymbol = _Index(db, _BY_BRSYMBOL)
+        self._by_brtoken = _Index(db, _BY_BRTOKEN)
+        self._by_both = _Index(db, _BY_BOTH)
         self._by_token = _Index(db, _BY_TOKEN, _BY_REF)
 
     # --- one instrument -----------------------------------------------------------------------------------------------
@@ -95,6 +101,21 @@ class Master:
     def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None:
         """The instrument that the broker calls so."""
         return self._by_brsymbol.find((brsymbol, brexchange))
+
+    def named(self, row: Named) -> Instrument | None:
+        """The instrument that a broker's row is about. One that does not tell its exchange is named by its token and
+        symbol together, where they can mean only one."""
+        if not row.brexchange:
+            return self._by_both.find((row.token, row.brsymbol))
+        if row.token:
+            return self._by_brtoken.find((row.token, row.brexchange))
+        return self.by_brsymbol(row.brsymbol, row.brexchange)
+
+    def exchange_of(self, brexchange: str) -> Exchange | None:
+        """Where instruments of a broker's exchange code trade (indices aside). It reads the whole file where there are
+        none, so it is for strangers only."""
+        found = self._db.execute(_EXCHANGE_OF, (brexchange, InstrumentType.INDEX)).fetchone()
+        return None if found is None else Exchange(found[0])
 
     def by_token(self, token: str, exchange: str) -> Instrument | None:
         """The instrument of a broker's token in a unified exchange.

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -96,9 +97,8 @@ class Masters:
             parts = [Path(scratch, f"part{number}") for number in range(len(files))]
             for part, content in zip(parts, files, strict=True):
                 part.write_bytes(content)
-            parse = spec.instruments.parse
             target = Path(scratch, "master.db")
-            built = child.run(Job(parse.__module__, parse.__qualname__, [str(part) for part in parts], str(target)))
+            built = child.run(Job(_parcel(spec), [str(part) for part in parts], str(target)))
             self._judge(spec, source, built)
             return self._switch(source, target, built, made_at)
 
@@ -145,6 +145,13 @@ class Masters:
 
     def _path(self, version: str) -> Path:
         return self._folder / f"{version}.db"
+
+
+def _parcel(spec: BrokerSpec) -> bytes:
+    try:
+        return pickle.dumps(spec.instruments.parse)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise MasterRejected(f"What reads the {spec.title} master cannot go to another process: {error}") from error
 
 
 class _Child:

@@ -1,5 +1,5 @@
 """What an account holds: trades, positions, holdings, funds, margins, GTTs. Instruments are named as the broker does
-(`brsymbol`, `brexchange`); money is rupees, times are epoch milliseconds."""
+(`brexchange` with `token` where that is told, else with `brsymbol`); money is rupees, times are epoch milliseconds."""
 
 from decimal import Decimal
 
@@ -20,6 +20,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     quantity: int
     price: float
     timestamp: int = 0
+    token: str = ""
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     pnl: float = 0.0
     realised: float = 0.0
     multiplier: float = 1.0
+    token: str = ""
 
 
 class Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     pnl: float = 0.0
     pnl_percent: float = 0.0
     product: Product = Product.CNC
+    token: str = ""
 
 
 class Funds(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,3 +107,4 @@ class Gtt(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int = 0
     updated_at: int = 0
     expires_at: int = 0
+    token: str = ""

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
 
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
+IST_SECONDS = 19_800
+"""So far India's clocks are ahead of UTC."""
 
 
 class Clock(Protocol):

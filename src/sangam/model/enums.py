@@ -49,6 +49,11 @@ class Action(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
 
+    @classmethod
+    def of(cls, quantity: int) -> "Action":
+        """The side that makes a signed quantity."""
+        return cls.BUY if quantity > 0 else cls.SELL
+
 
 class Product(StrEnum):
     CNC = "CNC"

@@ -2,7 +2,8 @@
 
 SangamError                  something a person can act on: `str(e)` says what happened and what to do
 ├── ConfigError              settings, command line or files are wrong; nothing was started
-│   └── UnknownBroker        no such broker; the text lists the known ones
+│   ├── UnknownBroker        no such broker; the text lists the known ones
+│   └── BrokerNotConfigured  a broker nobody can speak to yet; the text lists what to ask it for, and where that goes
 ├── InvalidInput             a client's request is malformed
 ├── SymbolNotFound           no such instrument in this broker's master
 ├── NotListed                an underlying has no such options
@@ -25,6 +26,7 @@ SangamError                  something a person can act on: `str(e)` says what h
     └── Unknown              may or may not have happened: never repeat a write, reconcile
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -49,6 +51,22 @@ class UnknownBroker(ConfigError):
         super().__init__(f"Unknown broker '{name}'. Known brokers: {', '.join(known)}.")
         self.name = name
         self.known = known
+
+
+class BrokerNotConfigured(ConfigError):
+    """`asks` are the facts to get from the broker, by the key of its declaration that takes them."""
+
+    code = "BROKER_ERROR"
+
+    def __init__(self, name: str, title: str, asks: Mapping[str, str]) -> None:
+        facts = "\n".join(f"- {key}: {fact}" for key, fact in asks.items())
+        super().__init__(
+            f"{title} ('{name}') is not configured, and nothing is guessed. Ask the broker for\n{facts}\n"
+            f"Write the answers into sangam_brokers/{name}.toml in the home folder (SANGAM_HOME, else ~/.sangam), as "
+            "docs/adding-a-broker.md shows, and start again."
+        )
+        self.name = name
+        self.asks = dict(asks)
 
 
 class InvalidInput(SangamError):

@@ -4,7 +4,7 @@ import re
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -38,6 +38,18 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """Digits behind the point of this instrument's prices: at least 2, more where the tick asks for it."""
         exponent = Decimal(str(self.tick_size)).normalize().as_tuple().exponent
         return max(2, -exponent) if isinstance(exponent, int) else 2
+
+
+class Named(Protocol):
+    """A broker's row that names an instrument in the broker's way: by `token` where that is told, else by `brsymbol`;
+    either is unique within `brexchange`. Where the broker does not tell that, both together name it."""
+
+    @property
+    def brsymbol(self) -> str: ...
+    @property
+    def brexchange(self) -> str: ...
+    @property
+    def token(self) -> str: ...
 
 
 class Level(NamedTuple):

@@ -178,7 +178,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderUpdate(msgspec.Struct, kw_only=True):
-    """What a broker tells about one order, in unified words; the instrument is named as the broker does.
+    """What a broker tells about one order, in unified words; the instrument is named as the broker does: by `brsymbol`,
+    or by `token` where the broker knows it by that, and `brexchange`.
 
     `status` is one of OrderStatus' values; `filled_quantity` is cumulative. `tag` is whatever the broker echoes."""
 
@@ -188,6 +189,7 @@ class OrderUpdate(msgspec.Struct, kw_only=True):
     action: str
     quantity: int
     status: str
+    token: str = ""
     product: str = ""
     price_type: str = ""
     price: float = 0.0

@@ -65,13 +65,23 @@ class Events(Protocol):
 
 
 class DeskActions:
-    """Implements `orders.ports.Actions`. `told` is what news of orders pass through on their way to the doors."""
+    """Implements `orders.ports.Actions`. `told` is what news of orders pass through on their way to the doors;
+    `simulated` says of whose accounts the prices are those of our own exchange."""
 
-    def __init__(self, desk: Desk, events: Events, told: Told, quotes: Quotes, clock: Clock) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        events: Events,
+        told: Told,
+        quotes: Quotes,
+        clock: Clock,
+        simulated: Callable[[str], bool] = lambda account: False,
+    ) -> None:
         self._desk = desk
         self._events = events
         self._told = told
         self._quotes = quotes
+        self._simulated = simulated
         self._clock = clock
 
     async def act(self, identity: Identity, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,7 +196,9 @@ class DeskActions:
         last = (await self._quotes(account.id, [instrument], Mode.QUOTE)).get(instrument)
         if last is None:
             raise BrokerError(f"There is no price of {instrument.exchange}:{instrument.symbol}.")
-        named = {"symbol": instrument.symbol, "exchange": instrument.exchange.value}
+        named: dict[str, Any] = {"symbol": instrument.symbol, "exchange": instrument.exchange.value}
+        if self._simulated(account.id):
+            named["simulated"] = True
         age = last.age_ms(self._clock.now_ms())
         return {"account": account.id, "broker": account.broker, "data": {**named, **last.fields, "age_ms": age}}
 

@@ -99,9 +99,9 @@ class Admission:
         price_type: PriceType,
         trigger_price: Decimal,
     ) -> Protected | None:
-        """What is sent in place of MARKET and SL-M where the broker takes neither."""
+        """What is sent in place of a type that the broker does not take."""
         trading = self.trading(account, mode)
-        if trading is None or trading.market == "native":
+        if trading is None or trading.takes(price_type):
             return None
         seen = self._seen(account, instrument)
         last = seen.price if seen is not None and seen.is_fresh else None

@@ -12,7 +12,7 @@ from sangam.model.clock import Clock, ist_from_ms
 from sangam.model.enums import Exchange, Product
 from sangam.model.errors import AuthError, Denied, InvalidInput, OrderNotFound, Unknown, Unsupported
 from sangam.model.identity import Identity
-from sangam.model.instrument import Instrument
+from sangam.model.instrument import Instrument, Named
 from sangam.model.order import Change, Order, Ticket, TradingMode
 
 from .checks import check_gtt, tickets_of
@@ -35,7 +35,9 @@ class Master(Protocol):
         """Raises SymbolNotFound."""
         ...
 
-    def by_brsymbol(self, brsymbol: str, brexchange: str) -> Instrument | None: ...
+    def named(self, row: Named) -> Instrument | None: ...
+
+    def exchange_of(self, brexchange: str) -> Exchange | None: ...
 
     def freeze_quantity(self, instrument: Instrument) -> int: ...
 
@@ -259,19 +261,20 @@ class OrderDesk:
         """With their instruments. One that today's master does not know keeps the broker's own words, for a position
         that is not shown is money that nobody watches; where even its exchange is none of ours the book is refused."""
         master = self._master(caller.account.id)
-        return [(master.by_brsymbol(row.brsymbol, row.brexchange) or _stranger(caller, row), row) for row in rows]
+        return [(master.named(row) or _stranger(caller, row, master), row) for row in rows]
 
 
-def _stranger(caller: Caller, row: Trade | Position | Holding | Gtt) -> Instrument:
-    try:
-        exchange = Exchange(row.brexchange)
-    except ValueError:
+def _stranger(caller: Caller, row: Trade | Position | Holding | Gtt, master: Master) -> Instrument:
+    name = row.brsymbol or row.token
+    known = row.brexchange in Exchange.__members__
+    exchange = Exchange(row.brexchange) if known else master.exchange_of(row.brexchange)
+    if exchange is None:
         raise Unknown(
-            f"{caller.account.broker} told of {row.brsymbol} on {row.brexchange}, an exchange that is not known here; "
+            f"{caller.account.broker} told of {name} on {row.brexchange}, an exchange that is not known here; "
             "the book is not shown in part."
-        ) from None
-    log.warning("%s: %s on %s is not in today's instruments", caller.account.id, row.brsymbol, row.brexchange)
-    return Instrument(symbol=row.brsymbol, exchange=exchange, brsymbol=row.brsymbol, brexchange=exchange, token="")
+        )
+    log.warning("%s: %s on %s is not in today's instruments", caller.account.id, name, row.brexchange)
+    return Instrument(symbol=name, exchange=exchange, brsymbol=name, brexchange=row.brexchange, token=row.token)
 
 
 def _named(instrument: Instrument) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def adopted(
         user=user,
         broker=broker,
         mode=mode,
-        symbol=instrument.symbol if instrument is not None else update.brsymbol,
+        symbol=instrument.symbol if instrument is not None else update.brsymbol or update.token,
         exchange=exchange,
         action=action,
         quantity=update.quantity,

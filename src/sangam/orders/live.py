@@ -89,7 +89,7 @@ class Live:
                 "Look into the broker's order book and resolve it there."
             )
         if tag and not order.order_id and trading.find is not None:
-            rows = await self._read(desk, trading.find(tag, desk.session, self._driver.ctx()))
+            rows = await self._read(desk, trading.find(trading.tag.text(order), desk.session, self._driver.ctx()))
         else:
             rows = await self.orders(account)
         if order.order_id:

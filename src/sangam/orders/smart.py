@@ -21,4 +21,4 @@ def decide(target: int, current: int, action: Action, quantity: int) -> Step | s
     if target == current:
         return MATCHED
     missing = target - current
-    return Step(Action.BUY if missing > 0 else Action.SELL, abs(missing))
+    return Step(Action.of(missing), abs(missing))

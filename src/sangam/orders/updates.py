@@ -38,13 +38,13 @@ class Updates:
     def __init__(
         self,
         journal: Journal,
-        named: Callable[[str, str, str], Instrument | None],
+        named: Callable[[str, OrderUpdate], Instrument | None],
         owner: Callable[[str], tuple[str, str]],
         tell: Callable[[OrderNews], object],
         clock: Clock,
     ) -> None:
-        """`named(account, brsymbol, brexchange)` finds an instrument, `owner(account)` its user and broker; `tell`
-        passes news on to the doors."""
+        """`named(account, update)` finds the instrument that news are about, `owner(account)` its user and broker;
+        `tell` passes news on to the doors."""
         self._journal = journal
         self._named = named
         self._owner = owner
@@ -142,7 +142,7 @@ class Updates:
 
     def heard(self, account: str, mode: TradingMode, update: OrderUpdate) -> Order | None:
         """News of an order from any source; one that we never placed is adopted. None where it told nothing new."""
-        instrument = self._named(account, update.brsymbol, update.brexchange)
+        instrument = self._named(account, update)
         order = self._match(account, mode, update, instrument)
         if order is None:
             return self._adopt(account, mode, update, instrument)

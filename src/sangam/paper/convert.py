@@ -28,7 +28,7 @@ def convert(book: PaperBook, instrument: Instrument, old: Product, new: Product,
     opposite = ledger.quantity((*at, new)) * position.quantity < 0
     if opposite:
         raise Refused(f"There is a {new} position of the other side. Close it first.", INVALID_ORDER)
-    action = Action.BUY if position.quantity > 0 else Action.SELL
+    action = Action.of(position.quantity)
     unit = margin.unit(instrument, new, action, position.average, position.multiplier, book.config)
     needs = margin.amount(quantity, unit) - margin.share(position.margin, quantity, abs(position.quantity))
     if needs > max(ZERO, ledger.available):

@@ -1,8 +1,8 @@
 """What a contract's quantity is worth: exchanges quote commodities and currencies per gram, barrel or dollar, while
 brokers count their orders in lots (lot size 1) or in units of a lot.
 
-The table tells how many rupees one lot gains when its price gains one, as two brokers' masters tell it alike: columns
-`qty_multiplier` (Upstox) and `LotSize` times `GNGD` (Shoonya), August 2026."""
+The table tells how many rupees one lot gains when its price gains one, as two brokers' masters of August 2026 tell it
+alike (columns `qty_multiplier`, and `LotSize` times `GNGD`)."""
 
 from collections.abc import Mapping
 from decimal import Decimal

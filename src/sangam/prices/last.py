@@ -18,12 +18,14 @@ class Last:
     """`fields` always has a `timestamp` once anything is known: the exchange's, else when we heard of it.
 
     `received_at` (epoch ms) is when the newest frame came; None before the first. `whole` says that one stream alone
-    feeds this instrument, so that a full frame may replace what is known instead of adding to it."""
+    feeds this instrument, so that a full frame may replace what is known instead of adding to it; `bookless` that there
+    is no book to wait for: that of an index is empty, whether a wire says so or not."""
 
-    __slots__ = ("depth", "fields", "received_at", "whole")
+    __slots__ = ("bookless", "depth", "fields", "received_at", "whole")
 
-    def __init__(self, whole: bool = True) -> None:
+    def __init__(self, whole: bool = True, bookless: bool = False) -> None:
         self.whole = whole
+        self.bookless = bookless
         self.clear()
 
     def clear(self) -> None:
@@ -87,7 +89,7 @@ class Last:
             return True
         if "open" not in fields or "high" not in fields or "low" not in fields or "close" not in fields:
             return False
-        return mode is _QUOTE or self.depth is not None
+        return mode is _QUOTE or self.depth is not None or self.bookless
 
     def age_ms(self, now_ms: int) -> int | None:
         return None if self.received_at is None else max(0, now_ms - self.received_at)

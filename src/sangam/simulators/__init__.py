@@ -1,6 +1,6 @@
 """Fake brokers that speak the real wire, on one matching exchange.
 
-`create("zerodha")` makes one; a module that defines `SIMULATOR` is found by itself."""
+`create("zerodha")` makes one; a module that defines `SIMULATOR`, or `SIMULATORS` of a family, is found by itself."""
 
 import asyncio
 import pkgutil
@@ -21,9 +21,12 @@ __all__ = ["Exchange", "Simulator", "create", "names", "run_forever"]
 
 @cache
 def _found() -> dict[str, type[Simulator]]:
-    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    kinds = (getattr(module, "SIMULATOR", None) for module in modules)
-    return {kind.name: kind for kind in kinds if kind is not None}
+    found: dict[str, type[Simulator]] = {}
+    for name in (module.name for module in pkgutil.iter_modules(__path__)):
+        module = import_module(f"{__name__}.{name}")
+        kinds = (getattr(module, "SIMULATOR", None), *getattr(module, "SIMULATORS", ()))
+        found |= {kind.name: kind for kind in kinds if kind is not None}
+    return found
 
 
 def names() -> list[str]:

@@ -6,20 +6,12 @@ from typing import TypeVar
 from sangam.model.enums import Action, PriceType, Product
 
 from .orders import Validity
+from .retail import Invalid
 
 MAX_TAG = 20
 
 Form = Mapping[str, str]
 E = TypeVar("E", Action, PriceType, Product, Validity)
-
-
-class Invalid(Exception):
-    """What Kite tells at once: the kind of its error and the text."""
-
-    def __init__(self, text: str, kind: str = "InputException", status: int = 400) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.status = status
 
 
 class Asked:

@@ -9,12 +9,12 @@ from starlette.routing import BaseRoute, Route
 
 from sangam.model.enums import Action, Exchange, Product
 
-from .kite_rest import error, success
+from .kite_rest import success
 from .market import Market
 from .portfolio import Wish, is_option, multiplier
+from .retail import Invalid
 
 if TYPE_CHECKING:
-    from .kite_rest import KiteRest
     from .zerodha import Zerodha
 
 BROKERAGE = 20.0
@@ -38,53 +38,46 @@ class Asked(msgspec.Struct):
 
 
 class KiteMargins:
-    def __init__(self, kite: "Zerodha", rest: "KiteRest") -> None:
+    def __init__(self, kite: "Zerodha") -> None:
         self._kite = kite
-        self._signed = rest.signed
 
     def routes(self) -> list[BaseRoute]:
+        signed = self._kite.signed
         return [
-            Route("/margins/orders", self._signed(self._orders), methods=["POST"]),
-            Route("/margins/basket", self._signed(self._basket), methods=["POST"]),
-            Route("/charges/orders", self._signed(self._note), methods=["POST"]),
+            Route("/margins/orders", signed(self._orders), methods=["POST"]),
+            Route("/margins/basket", signed(self._basket), methods=["POST"]),
+            Route("/charges/orders", signed(self._note), methods=["POST"]),
         ]
 
     async def _orders(self, request: Request) -> Response:
-        asked = await self._asked(request)
-        return asked if isinstance(asked, Response) else success([self._row(*pair) for pair in asked])
+        return success([self._row(*pair) for pair in await self._asked(request)])
 
     async def _basket(self, request: Request) -> Response:
-        asked = await self._asked(request)
-        if isinstance(asked, Response):
-            return asked
-        rows = [self._row(*pair) for pair in asked]
+        rows = [self._row(*pair) for pair in await self._asked(request)]
         total = _total(rows)
         data = {"initial": total, "final": total, "charges": total["charges"]}
         return success(data if request.query_params.get("mode") == "compact" else data | {"orders": rows})
 
     async def _note(self, request: Request) -> Response:
-        asked = await self._asked(request)
-        if isinstance(asked, Response):
-            return asked
         names = ("transaction_type", "tradingsymbol", "exchange", "variety", "product", "order_type", "quantity")
         rows = []
-        for order, market in asked:
+        for order, market in await self._asked(request):
             price = order.average_price or order.price
             told = {name: getattr(order, name) for name in names}
             rows.append(told | {"price": price, "charges": _charges(order, market, price)})
         return success(rows)
 
-    async def _asked(self, request: Request) -> list[tuple[Asked, Market]] | Response:
-        """The orders of a JSON body with their markets, or the answer to a wrong one."""
+    async def _asked(self, request: Request) -> list[tuple[Asked, Market]]:
+        """The orders of a JSON body with their markets."""
         try:
             orders = msgspec.json.decode(await request.body(), type=list[Asked])
         except msgspec.DecodeError as wrong:
-            return error(400, "InputException", f"Invalid order: {wrong}")
+            raise Invalid(f"Invalid order: {wrong}") from None
         found = []
         for order in orders:
             market = self._kite.named(f"{order.exchange}:{order.tradingsymbol}")
             if market is None:
-                return error(400, "InputException", f"Invalid `tradingsymbol` {order.tradingsymbol}.")
+                raise Invalid(f"Invalid `tradingsymbol` {order.tradingsymbol}.")
             found.append((order, market))
         return found
 

@@ -3,7 +3,6 @@
 What the desk of the broker refuses (a wrong field, an unknown contract) is an error at once; what its risk checks or
 the exchange refuse is an order of its own, REJECTED in the book."""
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -13,53 +12,33 @@ from starlette.routing import BaseRoute, Route
 from sangam.model.enums import Action, PriceType
 
 from .desk import MAX_MODIFICATIONS, Refusal
-from .kite_forms import Asked, Form, Invalid, number, one_of, required, whole
-from .kite_rest import error, form_of, refusal, success
+from .kite_forms import Asked, Form, number, one_of, required, whole
+from .kite_rest import form_of, kind_of, success
 from .market import Market
 from .orders import Order
 from .portfolio import Wish
+from .retail import Invalid, largest
 
 if TYPE_CHECKING:
-    from .kite_rest import KiteRest
     from .zerodha import Zerodha
 
 VARIETIES = ("regular", "amo", "iceberg")
 MAX_SLICES = 50
-FREEZE = {"NIFTY": 1800, "BANKNIFTY": 600, "SENSEX": 1000}
-"""The most units that the exchanges take in one order of an index future or option."""
 AUTOMATIC_PROTECTION = 2.0
 """Percent around the last price that a `market_protection` of -1 stands for."""
 
-Take = Callable[[Request], Awaitable[Response]]
-
 
 class KiteOrders:
-    def __init__(self, kite: "Zerodha", rest: "KiteRest") -> None:
+    def __init__(self, kite: "Zerodha") -> None:
         self._kite = kite
-        self._rest = rest
 
     def routes(self) -> list[BaseRoute]:
+        write = self._kite.write
         return [
-            Route("/orders/{variety}", self.write(self._place), methods=["POST"]),
-            Route("/orders/{variety}/{order_id}", self.write(self._modify), methods=["PUT"]),
-            Route("/orders/{variety}/{order_id}", self.write(self._cancel), methods=["DELETE"]),
+            Route("/orders/{variety}", write(self._place), methods=["POST"]),
+            Route("/orders/{variety}/{order_id}", write(self._modify), methods=["PUT"]),
+            Route("/orders/{variety}/{order_id}", write(self._cancel), methods=["DELETE"]),
         ]
-
-    def write(self, take: Take, lane: str = "orders") -> Take:
-        """A signed write with the faults of writes; what it raises is answered in Kite's envelope."""
-
-        async def answer(request: Request) -> Response:
-            await request.body()
-
-            async def taken() -> Response:
-                try:
-                    return await take(request)
-                except Invalid as invalid:
-                    return error(invalid.status, invalid.kind, str(invalid))
-
-            return await self._kite.faults.orders.carry(request, taken, refusal, _timed_out, _nameless)
-
-        return self._rest.signed(answer, lane)
 
     # --- place --------------------------------------------------------------------------------------------------------
 
@@ -99,7 +78,7 @@ class KiteOrders:
             variety=variety,
             terms=terms,
             held=variety == "amo",
-            refusal=self._risk(market, wish),
+            refusal=self._kite.risk(market, wish),
         )
 
     def _terms(self, form: Form, ask: "Asked", variety: str, quantity: int) -> dict[str, float | str]:
@@ -126,30 +105,11 @@ class KiteOrders:
             raise Invalid("Market orders without market protection are not allowed via API.")
         return protection
 
-    def _risk(self, market: Market, wish: Wish) -> str:
-        """Why the risk checks reject an order, or nothing; with `refuses_early` that is an error at once."""
-        if market.is_index:
-            return ""
-        if wish.quantity > (most := _most(market, wish.quantity)):
-            return f"Quantity {wish.quantity} is more than the freeze quantity {most}."
-        books = self._kite.portfolio
-        if (short := books.shortage(market, wish)) is not None:
-            text = f"Insufficient funds. Required margin is {short[0]:.2f} but available margin is {short[1]:.2f}."
-            if self._kite.refuses_early:
-                raise Invalid(text, "MarginException")
-            return f"{text} Check the orderbook for open orders."
-        if (free := books.lacks_shares(market, wish)) is not None:
-            text = f"Insufficient stock holding. Trying to sell {wish.quantity} but only {free} can be sold."
-            if self._kite.refuses_early:
-                raise Invalid(text, "HoldingException")
-            return text
-        return ""
-
     def _slices(self, form: Form) -> dict[str, Any]:
         """An order above the freeze quantity, cut: each slice is an order, or an error in its place."""
         quantity, market = Asked(form).quantity, self._market(form)
         contract = market.contract
-        most = _most(market, quantity) // contract.lot_size * contract.lot_size
+        most = largest(market, quantity) // contract.lot_size * contract.lot_size
         if quantity <= most:
             return {"order_id": self.enter(form).order_id}
         parts = [most] * (quantity // most) + ([quantity % most] if quantity % most else [])
@@ -161,7 +121,7 @@ class KiteOrders:
             try:
                 children.append({"order_id": self.enter(form, "regular", part, parent).order_id})
             except Invalid as invalid:
-                told = {"code": invalid.status, "error_type": invalid.kind, "message": str(invalid), "data": None}
+                told = {"code": invalid.status, "error_type": kind_of(invalid), "message": str(invalid), "data": None}
                 children.append({"error": told})
         return {"order_id": parent, "children": children}
 
@@ -229,12 +189,6 @@ class KiteOrders:
         return order
 
 
-def _most(market: Market, otherwise: int) -> int:
-    """How many units one order may have."""
-    contract = market.contract
-    return otherwise if contract.expiry is None else FREEZE.get(contract.name, otherwise)
-
-
 def _protected(
     market: Market, action: Action, price_type: PriceType, trigger_price: float, protection: float
 ) -> tuple[PriceType, float, str]:
@@ -244,13 +198,3 @@ def _protected(
     wanted = around * (1 + (percent if action is Action.BUY else -percent) / 100)
     ticks = min(max(round(wanted / market.contract.tick_size), market.lower_circuit), market.upper_circuit)
     return (PriceType.SL if price_type.has_trigger else PriceType.LIMIT), market.rupees(ticks), f"{percent:.2f}"
-
-
-def _timed_out() -> Response:
-    """The worst of its kind: with the type that otherwise proves that nothing was done."""
-    text = "Order request timed out. Please check the order book and confirm before placing again."
-    return error(400, "InputException", text)
-
-
-def _nameless() -> Response:
-    return success({})

@@ -2,8 +2,6 @@
 
 import csv
 import io
-from collections import deque
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -20,6 +18,7 @@ from sangam.model.enums import InstrumentType
 from . import kite_wire
 from .market import Market
 from .rest import joined
+from .retail import Invalid
 from .tape import Bar
 
 if TYPE_CHECKING:
@@ -47,21 +46,16 @@ LIMITS = {
 }
 """How many requests of a kind are answered in so many seconds."""
 
+_KINDS = {"": "InputException", "margin": "MarginException", "holding": "HoldingException"}
 _HTTP_ERRORS = {429: "NetworkException", 502: "DataException", 503: "NetworkException", 504: "NetworkException"}
-
-_IST_SECONDS = 19_800
-"""From 00:00 in India to 00:00 UTC."""
-
-_Handler = Callable[[Request], Awaitable[Response]]
 
 
 class KiteRest:
     def __init__(self, kite: "Zerodha") -> None:
         self._kite = kite
-        self._asked = {lane: [deque[float](maxlen=count) for count, _ in rows] for lane, rows in LIMITS.items()}
 
     def routes(self) -> list[BaseRoute]:
-        signed = self.signed
+        signed = self._kite.signed
         return [
             Route("/connect/login", self._page),
             Route("/session/token", self._exchange, methods=["POST"]),
@@ -75,30 +69,6 @@ class KiteRest:
             Route("/quote/{kind}", signed(self._quote, "quote")),
         ]
 
-    def signed(self, handler: _Handler, lane: str = "default") -> _Handler:
-        """A handler that is asked only by who has a session, and within the limits of its lane."""
-
-        async def answer(request: Request) -> Response:
-            if self._kite.limits and self._too_many(lane):
-                self._kite.too_many += 1
-                return error(429, "NetworkException", "Too many requests")
-            self._kite.check()
-            key, _, token = request.headers.get("authorization", "").removeprefix("token ").partition(":")
-            if not self._kite.login.knows(key, token):
-                return no_session()
-            return await handler(request)
-
-        return answer
-
-    def _too_many(self, lane: str) -> bool:
-        now = self._kite.exchange.clock.monotonic()
-        logs = list(zip(self._asked[lane], LIMITS[lane], strict=True))
-        if any(len(log) == log.maxlen and now - log[0] < seconds for log, (_, seconds) in logs):
-            return True
-        for log, _ in logs:
-            log.append(now)
-        return False
-
     # --- sessions -----------------------------------------------------------------------------------------------------
 
     async def _page(self, request: Request) -> Response:
@@ -106,7 +76,7 @@ class KiteRest:
         query = request.query_params
         if query.get("api_key") != self._kite.login.api_key:
             return error(400, "InputException", "Invalid `api_key`.")
-        back = {"request_token": self._kite.request_token(), "action": "login", "status": "success"}
+        back = {"request_token": self._kite.login.code(), "action": "login", "status": "success"}
         back |= dict(parse_qsl(query.get("redirect_params", "")))
         url = self._kite.redirect_url
         return RedirectResponse(f"{url}{'&' if '?' in url else '?'}{urlencode(back)}", 302)
@@ -171,19 +141,15 @@ class KiteRest:
         asked = request.query_params.getlist("i")
         if kind not in QUOTES or not 0 < len(asked) <= MAX_QUOTES[kind]:
             return error(400, "InputException", "Invalid `i`.")
-        names = self._kite.names()
         data = {}
         for text in asked:
-            token = int(text) if text.isdecimal() else names.get(text, 0)
-            if (market := self._kite.find(token)) is not None:
-                data[text] = QUOTES[kind](market, token)
+            market = self._kite.find(int(text)) if text.isdecimal() else self._kite.named(text)
+            if market is not None:
+                data[text] = QUOTES[kind](market, self._kite.tokens.of(market.contract))
         return success(data)
 
     async def _candles(self, request: Request) -> Response:
-        try:
-            market, minutes, first, last, continuous = self._question(request)
-        except _WrongError as wrong:
-            return error(400, "InputException", str(wrong))
+        market, minutes, first, last, continuous = self._question(request)
         bars = self._kite.exchange.candles(market, minutes, first.date(), last.date(), continuous=continuous)
         with_oi = request.query_params.get("oi") == "1"
         portions = (_rows(market, portion, not minutes, first, last, with_oi) for portion in bars)
@@ -195,26 +161,22 @@ class KiteRest:
         query, path = request.query_params, request.path_params
         market = self._kite.find(int(path["token"])) if path["token"].isdecimal() else None
         if market is None:
-            raise _WrongError("invalid token")
+            raise Invalid("invalid token")
         if (terms := INTERVALS.get(path["interval"])) is None:
-            raise _WrongError("invalid interval")
+            raise Invalid("invalid interval")
         minutes, days = terms
         try:
             first, last = _moment(query.get("from", "")), _moment(query.get("to", ""))
         except ValueError:
-            raise _WrongError("invalid date") from None
+            raise Invalid("invalid date") from None
         if first > last:
-            raise _WrongError("invalid date range")
+            raise Invalid("invalid date range")
         if (last - first).days >= days:
-            raise _WrongError(f"interval exceeds max limit: {days} days")
+            raise Invalid(f"interval exceeds max limit: {days} days")
         continuous = query.get("continuous") == "1"
         if continuous and (minutes or not _is_lasting_future(market)):
-            raise _WrongError("continuous data is for day candles of NFO and MCX futures")
+            raise Invalid("continuous data is for day candles of NFO and MCX futures")
         return market, minutes, first if minutes else first.replace(hour=0, minute=0, second=0), last, continuous
-
-
-class _WrongError(Exception):
-    """What is wrong with a question."""
 
 
 def _is_lasting_future(market: Market) -> bool:
@@ -232,7 +194,7 @@ def _rows(market: Market, bars: list[Bar], daily: bool, first: datetime, last: d
     rupees = market.rupees
     rows: list[list[Any]] = []
     for bar in bars:
-        begin = datetime.fromtimestamp(bar.time - (_IST_SECONDS if daily else 0), IST)
+        begin = bar.begins(daily)
         if first <= begin <= last:
             prices = (rupees(bar.open), rupees(bar.high), rupees(bar.low), rupees(bar.close))
             rows.append([f"{begin:%Y-%m-%dT%H:%M:%S}+0530", *prices, bar.volume, *([bar.oi] if with_oi else [])])
@@ -251,6 +213,11 @@ def success(data: Any) -> Response:
 def error(status: int, kind: str, message: str) -> Response:
     body = msgspec.json.encode({"status": "error", "message": message, "data": None, "error_type": kind})
     return Response(body, status, media_type="application/json")
+
+
+def kind_of(invalid: Invalid) -> str:
+    """Kite's error type."""
+    return _KINDS.get(invalid.kind, invalid.kind)
 
 
 def refusal(status: int) -> Response:

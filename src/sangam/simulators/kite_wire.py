@@ -60,6 +60,11 @@ def instrument_token(contract: Contract, token: int) -> int:
     return exchange_token(contract, token) << 8 | SEGMENTS[contract.exchange]
 
 
+def quote_name(contract: Contract, token: int) -> str:
+    """What quotes are asked by."""
+    return f"{kite_exchange(contract)}:{tradingsymbol(contract)}"
+
+
 def kite_exchange(contract: Contract) -> str:
     return contract.exchange.value.removesuffix("_INDEX")
 

@@ -8,8 +8,9 @@ import csv
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -68,7 +69,8 @@ class Family(NamedTuple):
     options: Strip | None = None
 
 
-def listing(day: date, strikes: int = 10) -> list[Contract]:
+@lru_cache(maxsize=4)
+def listing(day: date, strikes: int = 10) -> tuple[Contract, ...]:
     """Everything that trades on `day`; index option strips have `strikes` strikes on each side of the money."""
     contracts: list[Contract] = []
     families: list[tuple[Family, Id | None, float]] = []
@@ -85,7 +87,7 @@ def listing(day: date, strikes: int = 10) -> list[Contract]:
     taken = {(contract.exchange, contract.token) for contract in contracts}
     for family, underlying, spot in families:
         contracts.extend(_derivatives(family, underlying, spot, day, strikes, taken))
-    return contracts
+    return tuple(contracts)
 
 
 @cache
@@ -123,12 +125,11 @@ def _derivatives(
             expiry=expiry,
             strike=strike,
             underlying=underlying,
-            monthly=_is_monthly(family, expiry),
+            monthly=expiry in monthly,
         )
 
-    coming = family.expiries(day)
-    dates = [next(coming) for _ in range(24)]
-    monthly = [expiry for expiry in dates if _is_monthly(family, expiry)]
+    dates = list(islice(family.expiries(day), 25))
+    monthly = [expiry for expiry, following in pairwise(dates) if following.month != expiry.month]
     for expiry in monthly[: family.futures]:
         yield contract(future_symbol(family.base, expiry), InstrumentType.FUT, expiry, 0.0, family.tick)
     if (strip := family.options) is None:
@@ -149,11 +150,6 @@ def _token(exchange: Exchange, symbol: str, taken: set[tuple[Exchange, int]]) ->
         token += 1
     taken.add((exchange, token))
     return token
-
-
-def _is_monthly(family: Family, expiry: date) -> bool:
-    following = next(family.expiries(expiry + timedelta(days=1)))
-    return (following.year, following.month) != (expiry.year, expiry.month)
 
 
 # --- expiry days: the first on or after a date, then the following ones (holidays do not shift them here) -------------

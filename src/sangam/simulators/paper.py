@@ -5,7 +5,7 @@ and ``{"unsub": [token, ...]}``. Out: `ok`, `refused`, `ticks` (rows of token, f
 book), `hb` (every second), `order`, `error`."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -18,8 +18,9 @@ from sangam.model.market import Fields
 from sangam.model.order import OrderUpdate
 
 from .exchange import Exchange
-from .listing import Contract, Id
+from .listing import Contract
 from .market import Market
+from .naming import Names, Packets
 from .orders import Order
 from .paper_rest import PaperRest, refusal
 from .server import Simulator
@@ -91,9 +92,8 @@ class Paper(Simulator):
         super().__init__(exchange, **options)
         self._access_token = access_token or secrets.token_urlsafe(24)
         self._alive = True
-        self._edition = 0
-        self._ids: dict[str, Id] = {}
-        self._rows: dict[tuple[str, Mode], tuple[int, bytes]] = {}
+        self._names = Names(self.exchange, _token)
+        self._rows = Packets(_row)
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ class Paper(Simulator):
     def admits(self, token: str) -> bool:
         return self._alive and token == self._access_token
 
-    def accept(self, path: str, query: dict[str, str]) -> Session | Refused:
+    def accept(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Session | Refused:
         if path != "/stream":
             return Refused(404)
         if not self.admits(query.get("token", "")):
@@ -122,30 +122,19 @@ class Paper(Simulator):
         return Stream(self)
 
     def find(self, token: str) -> Market | None:
-        if self._edition != self.exchange.edition:
-            self._edition = self.exchange.edition
-            self._ids = {self.token(contract): contract.id for contract in self.exchange.contracts}
-            self._rows.clear()
-        found = self._ids.get(token)
-        return None if found is None else self.exchange.market(*found)
+        return self._names.find(token)
 
     def row(self, market: Market, token: str, mode: Mode) -> bytes:
-        """One instrument of a ticks message, made once per update however many sockets want it."""
-        known = self._rows.get((token, mode))
-        if known is None or known[0] != market.updates:
-            items: list[Any] = [token, _fields(market, mode)]
-            if mode is Mode.DEPTH:
-                items += [_side(market, True), _side(market, False)]
-            known = self._rows[token, mode] = (market.updates, _encode(items))
-        return known[1]
+        """One instrument of a ticks message."""
+        return self._rows.get(market, (token, mode))
 
     def ordered(self, order: Order) -> None:
         if order.owner == CLIENT_ID:
             self.broadcast(_encode({"order": _update(order)}))
 
     def token(self, contract: Contract) -> str:
-        """Unique over all exchanges: the exchange's place in the list of codes, then its own number."""
-        return f"{_PLACES[contract.exchange]}{self.exchange.token(contract):08d}"
+        """What a contract is called today."""
+        return self._names.of(contract)
 
     # --- REST ---------------------------------------------------------------------------------------------------------
 
@@ -157,6 +146,19 @@ class Paper(Simulator):
 
 
 _PLACES = {code: place for place, code in enumerate(Code, start=1)}
+
+
+def _token(contract: Contract, number: int) -> str:
+    """Unique over all exchanges: the exchange's place in the list of codes, then its own number."""
+    return f"{_PLACES[contract.exchange]}{number:08d}"
+
+
+def _row(market: Market, terms: tuple[str, Mode]) -> bytes:
+    token, mode = terms
+    items: list[Any] = [token, _fields(market, mode)]
+    if mode is Mode.DEPTH:
+        items += [_side(market, True), _side(market, False)]
+    return _encode(items)
 
 
 def _fields(market: Market, mode: Mode) -> Fields:

@@ -73,7 +73,7 @@ class Rest:
                 server.close()
                 await server.wait_closed()
 
-    def __init__(self, application: Application, listening: socket.socket) -> None:
+    def __init__(self, application: Application, listening: socket.socket, idle: int = 5) -> None:
         config = uvicorn.Config(
             application,
             http=_Quiet,
@@ -81,6 +81,7 @@ class Rest:
             lifespan="off",
             log_config=None,
             date_header=False,
+            timeout_keep_alive=idle,
             timeout_graceful_shutdown=1,
         )
         self._server = self._Server(config)

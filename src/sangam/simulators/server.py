@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
@@ -26,7 +26,7 @@ from .faults import Faults, Line
 from .market import Market
 from .orders import Order
 from .rest import Application, Rest
-from .session import Refused, Session
+from .session import Client, Moved, Refused, Session
 
 log = logging.getLogger("sangam.simulators")
 
@@ -35,11 +35,14 @@ class Simulator:
     """A fake broker. `hosts` are the rows of the broker's host table to override, `credentials` what a client needs.
 
     It runs its own exchange in real time unless one was given: then the giver steps it, or asks with `run=True`.
-    `rate` is steps a second, `speed` the market's seconds in a real one, `heartbeat` the seconds between two."""
+    `rate` is steps a second, `speed` the market's seconds in a real one, `heartbeat` the seconds between two,
+    `idle` those that an HTTP connection without requests lives."""
 
     name: ClassVar[str]
     moves: ClassVar[int | None] = None
     """How many markets may move in one step, where the loop is shared with others."""
+    scheme: ClassVar[str] = "ws"
+    """How the address of its sockets begins."""
     hosts: dict[str, str]
 
     def __init__(
@@ -50,15 +53,17 @@ class Simulator:
         speed: float = 1.0,
         rate: float = 50.0,
         heartbeat: float = 1.0,
+        idle: int = 5,
     ) -> None:
         self.exchange = exchange or Exchange()
         self.faults = Faults(self)
         self.hosts = {}
-        self.sessions: list[Session] = []
+        self.sessions: list[Client] = []
         self._run = exchange is None if run is None else run
         self._speed = speed
         self._rate = rate
         self._heartbeat = heartbeat
+        self._idle = idle
         self._tasks: list[asyncio.Task[None]] = []
         self._undo: list[Callable[[], None]] = []
         self._rest: Rest | None = None
@@ -81,9 +86,13 @@ class Simulator:
         """The broker's error envelope for a planned refusal."""
         raise NotImplementedError
 
-    def accept(self, path: str, query: dict[str, str]) -> Session | Refused:
-        """Decide about an upgrade."""
+    def accept(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Session | Refused | Moved:
+        """Decide about an upgrade; header names are in lower case."""
         raise NotImplementedError
+
+    async def listen(self, host: str, port: int) -> asyncio.Server:
+        """Open the door for sockets. Raises OSError when the port is taken."""
+        return await ws_create_server(self._upgrade, host, port, logger_name="simulator")
 
     def new_login(self) -> dict[str, str]:
         """Log in anew: the former access token is dead from now on, its sockets are cut. Returns the credentials."""
@@ -112,9 +121,10 @@ class Simulator:
                     session.moved(moved)
 
     def broadcast(self, text: bytes) -> None:
-        """Send a text message to every socket."""
+        """Send a text message to every socket that hears of orders."""
         for session in list(self.sessions):
-            session.send_text(text)
+            if session.hears_of_orders:
+                session.send_text(text)
 
     def cut(self) -> None:
         """Close every socket, as at the end of a session."""
@@ -131,15 +141,15 @@ class Simulator:
         """Listen (port 0: any free one) and fill `hosts`. Raises OSError when a port is taken."""
         listening = socket.create_server((host, rest_port))
         try:
-            self._sockets = await ws_create_server(self._upgrade, host, ws_port, logger_name="simulator")
+            self._sockets = await self.listen(host, ws_port)
         except OSError:
             listening.close()
             raise
-        self._rest = Rest(self._application(), listening)
+        self._rest = Rest(self._application(), listening, self._idle)
         await self._rest.start()
         self.hosts = {
             "api": f"http://{host}:{listening.getsockname()[1]}",
-            "stream": f"ws://{host}:{self._sockets.sockets[0].getsockname()[1]}",
+            "stream": f"{self.scheme}://{host}:{self._sockets.sockets[0].getsockname()[1]}",
         }
         self._undo += (self.exchange.on_step(self.stepped), self.exchange.on_order(self.ordered))
         self._spawn(self._beat())
@@ -193,11 +203,14 @@ class Simulator:
     def _upgrade(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
         url = urlsplit(request.path.decode("latin-1"))
         if (status := self.faults.upgrade_status()) is not None:
-            answer: Session | Refused = Refused(status)
+            answer: Session | Refused | Moved = Refused(status)
         else:
-            answer = self.accept(url.path, dict(parse_qsl(url.query)))
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            answer = self.accept(url.path, dict(parse_qsl(url.query)), headers)
         if isinstance(answer, Session):
             return answer
+        if isinstance(answer, Moved):
+            return WSUpgradeResponseWithListener(WSUpgradeResponse.create_redirect_response(302, answer.url), None)
         response = WSUpgradeResponse.create_error_response(answer.status, answer.body or None)
         return WSUpgradeResponseWithListener(response, None)
 

@@ -2,7 +2,10 @@
 
 import struct
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
+
+from sangam.model.clock import IST, IST_SECONDS
 
 
 class Bar(NamedTuple):
@@ -15,6 +18,10 @@ class Bar(NamedTuple):
     close: int
     volume: int
     oi: int
+
+    def begins(self, daily: bool) -> datetime:
+        """In IST, where a day begins at midnight."""
+        return datetime.fromtimestamp(self.time - (IST_SECONDS if daily else 0), IST)
 
 
 _PACKED = struct.Struct("<q4iqq")

@@ -1,15 +1,16 @@
 """Zerodha as its clients see it: the ticker here, its REST and its way in next door."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from sangam.model.enums import Exchange as Code
-from sangam.model.errors import SymbolNotFound
 
 from . import kite_rows, kite_wire
 from .exchange import Exchange
@@ -18,19 +19,17 @@ from .kite_gtt import KiteGtt
 from .kite_login import KiteLogin
 from .kite_margins import KiteMargins
 from .kite_orders import KiteOrders
-from .kite_rest import KiteRest, refusal
-from .listing import Contract, Id
+from .kite_rest import LIMITS, KiteRest, error, kind_of, no_session, refusal, success
 from .market import Market
+from .naming import Names, Packets
 from .orders import Order
-from .portfolio import Portfolio
-from .server import Simulator
+from .retail import Invalid, Retail
 from .session import Refused, Session
 
 MAX_SYMBOLS = 3000
 MAX_SOCKETS = 3
 MODES = ("ltp", "quote", "full")
 HEARTBEAT = b"\x00"
-HOLDINGS = (("SBIN", 100, 801.5), ("INFY", 50, 1412.0))
 
 
 class Ticker(Session):
@@ -92,10 +91,11 @@ class Ticker(Session):
         self.send_binary(HEARTBEAT)
 
 
-class Zerodha(Simulator):
-    """One app (api key) of one user. The session dies at 06:00 IST of the exchange's clock; `new_login` makes one."""
+class Zerodha(Retail):
+    """The session dies at 06:00 IST of the exchange's clock."""
 
     name = "zerodha"
+    limits_of = LIMITS
 
     def __init__(
         self,
@@ -104,42 +104,26 @@ class Zerodha(Simulator):
         user_id: str = "AB1234",
         redirect_url: str = "http://127.0.0.1:5000/zerodha/callback",
         renewable: bool = False,
-        limits: bool = False,
-        cash: float = 10_000_000.0,
-        holdings: bool = True,
         strict_protection: bool = False,
         protects_as_limit: bool = True,
-        refuses_early: bool = False,
         **options: Any,
     ) -> None:
         """`redirect_url` is the address registered with the app, where the login page sends the browser; `renewable`
-        apps get refresh tokens; `limits` answers 429 to more requests than Kite takes (`too_many` counts them).
-
-        The user begins with `cash` and, with `holdings`, 100 SBIN and 50 INFY. `strict_protection` refuses MARKET and
-        SL-M without market protection; with it they become LIMIT and SL orders of the book unless `protects_as_limit`
-        is off. `refuses_early` tells of missing money or shares at once rather than by a rejected order."""
-        super().__init__(exchange, **options)
-        self.user_id = user_id
+        apps get refresh tokens. `strict_protection` refuses MARKET and SL-M without market protection; with it they
+        become LIMIT and SL orders of the book unless `protects_as_limit` is off."""
+        super().__init__(exchange, user_id=user_id, **options)
         self.redirect_url = redirect_url
-        self.limits = limits
-        self.too_many = 0
         self.strict_protection = strict_protection
         self.protects_as_limit = protects_as_limit
-        self.refuses_early = refuses_early
-        self.portfolio = Portfolio(self.exchange, user_id, cash)
-        if holdings:
-            for symbol, quantity, price in HOLDINGS:
-                self.portfolio.hold(symbol, Code.NSE, quantity, price)
-        rest = KiteRest(self)
-        orders = KiteOrders(self, rest)
-        self.gtt = KiteGtt(self, rest, orders)
-        self._parts = (rest, KiteBooks(self, rest, orders), orders, self.gtt, KiteMargins(self, rest))
-        self.login = KiteLogin(f"{self.exchange.seed}/{user_id}", lambda: self.exchange.now_ms, renewable=renewable)
-        self._edition = 0
-        self._ids: dict[int, Id] = {}
-        self._tokens: dict[Id, int] = {}
-        self._names: dict[str, int] = {}
-        self._packets: dict[tuple[int, str], tuple[int, bytes]] = {}
+        orders = KiteOrders(self)
+        self.gtt = KiteGtt(self, orders)
+        self._parts = (KiteRest(self), KiteBooks(self), orders, self.gtt, KiteMargins(self))
+        self.login: KiteLogin = KiteLogin(
+            f"{self.exchange.seed}/{user_id}", lambda: self.exchange.now_ms, renewable=renewable
+        )
+        self.tokens = Names(self.exchange, kite_wire.instrument_token)
+        self.names = Names(self.exchange, kite_wire.quote_name)
+        self._packets = Packets(lambda market, terms: kite_wire.packet(market, *terms))
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -152,26 +136,13 @@ class Zerodha(Simulator):
 
     # --- what tests and the hour do -----------------------------------------------------------------------------------
 
-    def new_login(self) -> dict[str, str]:
-        self.login.begin()
-        self.cut()
-        return self.credentials
-
     def request_token(self) -> str:
         """What the browser brings back from the login page: good for one `POST /session/token`."""
-        return self.login.request_token()
-
-    def expire_token(self) -> None:
-        self.login.alive = False
-        self.cut()
+        return self.login.code()
 
     def check(self) -> None:
-        if self.login.outlived:
-            self.expire_token()
-        self.portfolio.read()
+        super().check()
         self.gtt.check()
-        for payload in self.faults.orders.overdue(self.exchange.clock.monotonic()):
-            self.broadcast(payload)
 
     def push_order(self, **fields: Any) -> None:
         """Send an order postback to all sockets of the user; `fields` are Kite's and override a plain one."""
@@ -186,14 +157,11 @@ class Zerodha(Simulator):
 
     def token(self, symbol: str, exchange: str) -> int:
         """The instrument_token of a unified name today. Raises SymbolNotFound."""
-        for (name, code), token in self._index().items():
-            if name == symbol and code.value == exchange:
-                return token
-        raise SymbolNotFound(symbol, exchange)
+        return self.tokens.of(self.exchange.market(symbol, Code(exchange)).contract)
 
     # --- the ticker ---------------------------------------------------------------------------------------------------
 
-    def accept(self, path: str, query: dict[str, str]) -> Session | Refused:
+    def accept(self, path: str, query: dict[str, str], headers: Mapping[str, str]) -> Session | Refused:
         self.check()
         if not self.login.knows(query.get("api_key"), query.get("access_token")):
             return Refused(403, b"Incorrect `api_key` or `access_token`.")
@@ -203,69 +171,29 @@ class Zerodha(Simulator):
         return Ticker(self)
 
     def find(self, token: int) -> Market | None:
-        self._index()
-        found = self._ids.get(token)
-        return None if found is None else self.exchange.market(*found)
-
-    def names(self) -> dict[str, int]:
-        """Kite's tokens by the names that quotes are asked by (``NSE:NIFTY 50``)."""
-        self._index()
-        return self._names
+        return self.tokens.find(token)
 
     def named(self, name: str) -> Market | None:
-        """The market of such a name."""
-        return self.find(self.names().get(name, 0))
+        """The market of a name that quotes are asked by (``NSE:NIFTY 50``)."""
+        return self.names.find(name)
 
     def packet(self, market: Market, token: int, mode: str) -> bytes:
-        """A packet, made once per update however many sockets want it."""
-        known = self._packets.get((token, mode))
-        if known is None or known[0] != market.updates:
-            known = self._packets[token, mode] = (market.updates, kite_wire.packet(market, token, mode))
-        return known[1]
+        return self._packets.get(market, (token, mode))
 
     # --- orders -------------------------------------------------------------------------------------------------------
 
-    def ordered(self, order: Order) -> None:
-        if order.owner == self.user_id:
-            payload = _text("order", self._postback(order))
-            for push in self.faults.orders.pushes(payload, self.exchange.clock.monotonic()):
-                self.broadcast(push)
+    def news(self, order: Order) -> bytes:
+        return _text("order", self._postback(order))
 
     def webhook(self, order_id: str) -> bytes:
         """What Kite posts to the app's postback address about an order, signed."""
         return msgspec.json.encode(self._postback(self.exchange.ledger.orders[order_id]))
 
-    def order(self, order_id: str) -> Order | None:
-        """An order of this user."""
-        order = self.exchange.ledger.orders.get(order_id)
-        return order if order is not None and order.owner == self.user_id else None
+    def order_row(self, order: Order) -> kite_rows.Row:
+        return kite_rows.order_row(order, *self.listed(order))
 
-    def todays_orders(self) -> list[Order]:
-        """The order book: what was placed today, and what waits since yesterday."""
-        today = f"{self.exchange.day:%y%m%d}"
-        mine = self.exchange.ledger.of(self.user_id)
-        return [order for order in mine if order.order_id.startswith(today) or not order.status.is_final]
-
-    def listed(self, order: Order) -> tuple[Contract, int]:
-        """The contract of an order and the exchange's number of it."""
-        contract = self.exchange.market(order.symbol, order.exchange).contract
-        return contract, self.exchange.token(contract)
-
-    def _postback(self, order: Order) -> dict[str, Any]:
+    def _postback(self, order: Order) -> kite_rows.Row:
         return kite_rows.postback(order, *self.listed(order), self.login.api_secret)
-
-    def _index(self) -> dict[Id, int]:
-        """Kite's tokens of today's contracts, both ways."""
-        if self._edition != self.exchange.edition:
-            self._edition = self.exchange.edition
-            listed = self.exchange.contracts
-            self._tokens = {row.id: kite_wire.instrument_token(row, self.exchange.token(row)) for row in listed}
-            self._ids = {token: key for key, token in self._tokens.items()}
-            self._names = {
-                f"{kite_wire.kite_exchange(row)}:{kite_wire.tradingsymbol(row)}": self._tokens[row.id] for row in listed
-            }
-            self._packets.clear()
-        return self._tokens
 
     # --- REST ---------------------------------------------------------------------------------------------------------
 
@@ -279,8 +207,26 @@ class Zerodha(Simulator):
     def middleware(self) -> list[Middleware]:
         return [Middleware(GZipMiddleware, minimum_size=500, compresslevel=5)]
 
+    def stranger(self, request: Request) -> Response | None:
+        key, _, token = request.headers.get("authorization", "").removeprefix("token ").partition(":")
+        return None if self.login.knows(key, token) else no_session()
+
     def refusal(self, status: int) -> Response:
         return refusal(status)
+
+    def told(self, invalid: Invalid) -> Response:
+        return error(invalid.status, kind_of(invalid), str(invalid))
+
+    def too_many_requests(self) -> Response:
+        return error(429, "NetworkException", "Too many requests")
+
+    def timed_out(self) -> Response:
+        """With the type that otherwise proves that nothing was done."""
+        text = "Order request timed out. Please check the order book and confirm before placing again."
+        return error(400, "InputException", text)
+
+    def nameless(self) -> Response:
+        return success({})
 
 
 def _text(kind: str, data: Any) -> bytes:

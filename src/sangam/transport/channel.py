@@ -3,11 +3,24 @@
 Input goes straight from the receive buffer to the callback: no queue, no task."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
+from functools import cache
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
-from picows import WSCloseCode, WSError, WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import (
+    WSCloseCode,
+    WSError,
+    WSFrame,
+    WSHandshakeError,
+    WSListener,
+    WSMsgType,
+    WSParsedURL,
+    WSTransport,
+    ws_connect,
+)
 from python_socks import ProxyError
 from python_socks.async_.asyncio import Proxy
 
@@ -43,6 +56,9 @@ async def open_channel(endpoint: Endpoint, owner: Owner, ping: float | None = No
     """Open the endpoint's socket, leaving from `egress` (see egress.py). Raises SessionExpired when the upgrade is
     refused with a status of the endpoint's `dead_credential`, NotSent when the peer or the proxy cannot be reached,
     BrokerError for any other refusal."""
+    if endpoint.dial is not None:
+        channel: Channel = await endpoint.dial(owner)
+        return channel
     parts = urlsplit(endpoint.url)
     where = parts.netloc
     try:
@@ -82,8 +98,30 @@ class _WebSocket(WSListener):
         self._transport: WSTransport | None = None
         self._whole = bytearray()
         self._text = False
-        self._closing = False
+        self._closing = self._abandoned = False
         self._farewell: asyncio.Task[None] | None = None
+        self._socket: socket.socket | None = None
+
+    async def dial(self, url: WSParsedURL, local: tuple[str, int] | None) -> socket.socket:
+        """The TCP connection of an upgrade, kept here for `abandon`: picows gives none away before it is answered."""
+        loop, fault = asyncio.get_running_loop(), OSError(f"{url.host} has no address")
+        for family, kind, protocol, _, address in await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM):
+            line = socket.socket(family, kind, protocol)
+            try:
+                line.setblocking(False)
+                if local is not None:
+                    line.bind(local)
+                await loop.sock_connect(line, address)
+            except OSError as error:
+                line.close()
+                fault = error
+            except BaseException:
+                line.close()
+                raise
+            else:
+                self._socket = line
+                return line
+        raise fault
 
     @property
     def connected(self) -> bool:
@@ -92,6 +130,8 @@ class _WebSocket(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        if self._abandoned:
+            self.close()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._closing:
@@ -121,7 +161,8 @@ class _WebSocket(WSListener):
         told = handshake.recv if handshake else None
         reason = _goodbye(told.code.value, told.reason) if told else "connection lost"
         auth = told is not None and told.code.value in self._dead_credential
-        self._owner.wire_closed("closed by us" if self._closing else reason, auth and not self._closing)
+        if not self._abandoned:
+            self._owner.wire_closed("closed by us" if self._closing else reason, auth and not self._closing)
         # picows keeps a protocol error for whoever waits for the end; taken here, lest the loop log it as unhandled.
         self._farewell = asyncio.create_task(transport.wait_disconnected(), name="farewell")
         self._farewell.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -130,6 +171,20 @@ class _WebSocket(WSListener):
         if self._transport is not None:
             kind = WSMsgType.TEXT if isinstance(data, str) else WSMsgType.BINARY
             self._transport.send(kind, data.encode() if isinstance(data, str) else data)
+
+    def abandon(self) -> None:
+        """Nobody waits for it any more: it ends at once, also where its loop is about to stop, and its owner hears
+        nothing of it."""
+        self._abandoned = True
+        self.close()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+    def hang_up(self) -> None:
+        """Nothing came of it. A transport has closed its socket by now; one that was reset before has none."""
+        if self._socket is not None:
+            self._socket.close()
 
     def close(self) -> None:
         self._closing = True
@@ -140,20 +195,27 @@ class _WebSocket(WSListener):
 
 async def _open_websocket(endpoint: Endpoint, owner: Owner, ping: float | None, way: Egress) -> Channel:
     websocket = _WebSocket(owner, endpoint.dead_credential)
-    await ws_connect(
-        lambda: websocket,
-        endpoint.url,
-        extra_headers=dict(endpoint.headers),
-        max_frame_size=MAX_FRAME,
-        max_redirects=2,
-        websocket_handshake_timeout=CONNECT_TIMEOUT,  # its own is shorter, and a cancelled attempt stays open so long
-        enable_auto_ping=ping is not None,
-        auto_ping_idle_timeout=ping or CONNECT_TIMEOUT,
-        auto_ping_reply_timeout=ping or CONNECT_TIMEOUT,
-        logger_name="client",
-        proxy=way.proxy,
-        local_addr=way.local,
-    )
+    try:
+        await ws_connect(
+            lambda: websocket,
+            endpoint.url,
+            extra_headers=dict(endpoint.headers),
+            max_frame_size=MAX_FRAME,
+            max_redirects=2,
+            websocket_handshake_timeout=CONNECT_TIMEOUT,  # its own is shorter
+            enable_auto_ping=ping is not None,
+            auto_ping_idle_timeout=ping or CONNECT_TIMEOUT,
+            auto_ping_reply_timeout=ping or CONNECT_TIMEOUT,
+            logger_name="client",
+            proxy=way.proxy,
+            socket_factory=lambda url: websocket.dial(url, way.local),
+        )
+    except asyncio.CancelledError:  # also after a timeout: the upgrade may be answered yet
+        websocket.abandon()
+        raise
+    except OSError:
+        websocket.hang_up()
+        raise
     if not websocket.connected:
         raise ConnectionResetError("the connection was closed before the upgrade was answered")
     return websocket
@@ -193,9 +255,15 @@ class _Stream(asyncio.Protocol):
             self._transport.abort()
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for the process: reading all certificate authorities takes tens of milliseconds."""
+    return ssl.create_default_context()
+
+
 async def _open_stream(tls: bool, host: str, port: int, owner: Owner, way: Egress) -> Channel:
     loop = asyncio.get_running_loop()
-    context = ssl.create_default_context() if tls else None
+    context = _tls() if tls else None
     if way.proxy is not None:
         tunnel = await Proxy.from_url(way.proxy).connect(host, port)
         name = host if tls else None

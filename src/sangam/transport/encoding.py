@@ -45,7 +45,8 @@ def encode(spec: BrokerSpec, session: Session, request: Request, ctx: Ctx) -> Wi
 
 
 def decode(request: Request, status: int, headers: Mapping[str, str], content: bytes) -> Reply:
-    """The reply as the request asked for it. A good status with an unreadable body is Unknown, never a success."""
+    """The reply as the request asked for it. A good status with an unreadable body is Unknown, never a success; an
+    error that is no JSON comes as text, since some brokers refuse in plain words."""
     payload: Any
     if request.reply == "file":
         payload = content
@@ -57,5 +58,5 @@ def decode(request: Request, status: int, headers: Mapping[str, str], content: b
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             if status < 400:
                 raise Unknown(f"{request.method} {request.path}: unreadable reply ({error})") from error
-            payload = None
+            payload = content.decode("utf-8", "replace")
     return Reply(status, headers, payload)

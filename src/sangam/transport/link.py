@@ -9,7 +9,9 @@ from typing import Any
 
 from sangam.brokers.contract import (
     AuthExpired,
+    BooksChanged,
     Call,
+    Carries,
     Codec,
     Confirmed,
     Endpoint,
@@ -22,6 +24,7 @@ from sangam.brokers.contract import (
     Result,
     Send,
 )
+from sangam.brokers.wire import Message
 from sangam.model.clock import Clock
 from sangam.model.errors import BrokerError, DecodeError, SangamError, SessionExpired
 from sangam.model.instrument import Level
@@ -41,6 +44,8 @@ TIMED = 64
 
 RunOperation = Callable[[Operation[Any]], Awaitable[Any]]
 
+_NOTHING = Carries()
+
 
 class SessionTaken(SangamError):
     """Somebody else took the session over."""
@@ -51,6 +56,7 @@ class SessionTaken(SangamError):
 class Link:
     """`patched` hears every Patch (the hot path), `told` everything else a codec tells for others; neither may raise.
     `took` hears of some messages with patches, a few of them, how many seconds they took to decode and pass on.
+    `carries` is what the stream tells: an order whose news are damaged changed all the same, so the books are read.
     `ended` resolves with the reason when the socket is over, or fails with SessionExpired or SessionTaken."""
 
     def __init__(
@@ -64,6 +70,7 @@ class Link:
         label: str,
         egress: str = "",
         took: Callable[[float], None] | None = None,
+        carries: Carries = _NOTHING,
     ) -> None:
         self._endpoint = endpoint
         self._codec = codec
@@ -72,12 +79,14 @@ class Link:
         self._patched = patched
         self._told = told
         self._took = took or _deaf
+        self._carries = carries
         self._run = run
         self._monotonic = clock.monotonic
         self._label = label
         self._egress = egress
         self._channel: Channel | None = None
         self._early: list[Wire] | None = None
+        self._left: tuple[str, bool] | None = None
         self._damaged = 0
         self._untimed = TIMED
         self._calls: set[asyncio.Task[None]] = set()
@@ -89,17 +98,21 @@ class Link:
         self.last_wire = self._monotonic()
         self.last_data: float | None = None
         self._beat = self._ping = self.last_wire
+        self._pace: float | None = None
 
     # --- life ---------------------------------------------------------------------------------------------------------
 
     async def open(self, ping: float | None, login_timeout: float) -> None:
         """Connect and log in. Raises what the peer's refusal means, or BrokerError when the login stays unanswered."""
         self._early = []
+        self._pace = ping
         self._channel = await open_channel(self._endpoint, self, ping, self._egress)
         self._framed(self._framing.start())
         early, self._early = self._early, None
         for data in early:
             self.wire_data(data)
+        if self._left is not None:
+            self.wire_closed(*self._left)
         first: set[asyncio.Future[Any]] = {self.logged_in, self.ended}
         await asyncio.wait(first, timeout=login_timeout, return_when=asyncio.FIRST_COMPLETED)
         if self.ended.done():
@@ -125,7 +138,7 @@ class Link:
         if heartbeat and now - self._beat >= heartbeat:
             self._beat = now
             self._results(self._codec.heartbeat())
-        if (interval := self._framing.ping_interval) and now - self._ping >= interval:
+        if (interval := self._pace or self._framing.ping_interval) and now - self._ping >= interval:
             self._ping = now
             self._send(self._framing.ping())
 
@@ -156,11 +169,11 @@ class Link:
             else:
                 self._framed(self._framing.feed(data))
         except DecodeError as error:
-            self._damage(str(error))
+            self._damage(str(error), data)
         except Exception:
             # A codec must raise DecodeError only; whatever else comes out of one may cost this message, not the feed.
             log.exception("%s: the codec failed on a message of %d bytes", self._label, len(data))
-            self._damage("codec failure")
+            self._damage("codec failure", data)
         else:
             if self._damaged == damaged:
                 self._damaged = 0
@@ -171,7 +184,9 @@ class Link:
                 self._took(self._monotonic() - self.last_wire)
 
     def wire_closed(self, reason: str, auth: bool = False) -> None:
-        if auth:
+        if self._early is not None:
+            self._left = reason, auth  # after what came before it, which may say why
+        elif auth:
             self._fail(SessionExpired(reason))
         elif not self.ended.done():
             self.ended.set_result(reason)
@@ -180,8 +195,11 @@ class Link:
         if not self.ended.done():
             self.ended.set_exception(error)
 
-    def _damage(self, reason: str) -> None:
+    def _damage(self, reason: str, message: Message = b"") -> None:
+        """Where prices come, too, news of orders are text."""
         self._damaged += 1
+        if self._carries.orders and (isinstance(message, str) or not self._carries.modes):
+            self._told(BooksChanged())
         if self._damaged in (1, 10, MAX_DAMAGED):
             log.warning("%s: damaged message (%d in a row): %s", self._label, self._damaged, reason)
         if self._damaged >= MAX_DAMAGED:
@@ -199,7 +217,7 @@ class Link:
                 try:
                     self._results(self._codec.received(piece))
                 except DecodeError as error:
-                    self._damage(str(error))  # costs this message, not those that came with it
+                    self._damage(str(error), piece)  # costs this message, not those that came with it
 
     def _results(self, results: Iterable[Result]) -> None:
         patched = self._patched

@@ -3,7 +3,9 @@
 A broker that hangs fills its own pool and nobody else's. Writes speak HTTP/1.1 only and trust a connection no longer
 than the broker's `idle_reuse`, since a request on one that just died may or may not have arrived."""
 
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ssl import SSLContext
 
 import httpx
 
@@ -18,11 +20,16 @@ READ_IDLE = 30.0
 """Seconds that an idle connection is kept for reads; one that died meanwhile costs a repetition."""
 
 
+@cache
+def tls(writes: bool) -> SSLContext:
+    """One context per kind: the connections of a context share the protocols it offers. One for the process: reading
+    all certificate authorities takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class Pools:
     def __init__(self) -> None:
         self._clients: dict[tuple[str, str, bool], httpx.AsyncClient] = {}
-        # One context per kind: the connections of a context share the protocols it offers.
-        self._tls = {writes: httpx.create_ssl_context(trust_env=False) for writes in (False, True)}
 
     def client(self, spec: BrokerSpec, session: Session, *, writes: bool) -> httpx.AsyncClient:
         """Raises NotSent where the session's egress cannot be used."""
@@ -42,7 +49,7 @@ class Pools:
         except InvalidInput as error:
             raise NotSent(f"{session.account}: {error}") from None
         transport = httpx.AsyncHTTPTransport(
-            verify=self._tls[writes],
+            verify=tls(writes),
             http2=not writes,
             limits=httpx.Limits(
                 max_connections=MAX_CONNECTIONS,

@@ -160,7 +160,16 @@ class Connection:
         codec = self.stream.codec(session, endpoint, ctx)
         owner, label = self._owner, self.label
         link = self._link = Link(
-            endpoint, codec, owner.patched, owner.told, self._run, self._clock, label, session.egress, owner.took
+            endpoint,
+            codec,
+            owner.patched,
+            owner.told,
+            self._run,
+            self._clock,
+            label,
+            session.egress,
+            owner.took,
+            self.stream.carries,
         )
         try:
             await link.open(self.stream.ping, self.stream.login_timeout)

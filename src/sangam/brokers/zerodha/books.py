@@ -7,7 +7,7 @@ from urllib.parse import quote
 import msgspec
 
 from sangam.brokers.contract import Ctx, Operation, Request, Session
-from sangam.brokers.rows import milliseconds, shaped, whole
+from sangam.brokers.rows import Units, known, milliseconds, shaped
 from sangam.model.books import Funds, Holding, Margin, MarginLeg, Position, Trade
 from sangam.model.enums import Action
 from sangam.model.errors import Refused, Unknown
@@ -15,17 +15,8 @@ from sangam.model.instrument import Instrument
 from sangam.model.order import OrderUpdate
 
 from .answers import read
-from .tables import NEAREST, NO_SUCH_ORDER, PRODUCTS, REGULAR
-from .updates import OrderRow, update
-
-NAMES = {
-    "brsymbol": "tradingsymbol",
-    "brexchange": "exchange",
-    "action": "transaction_type",
-    "ltp": "last_price",
-    "price_type": "order_type",
-}
-"""Our names of fields that Kite calls otherwise."""
+from .tables import NEAREST, NO_SUCH_ORDER, PRODUCTS, REGULAR, TITLE
+from .updates import NAMES, OrderRow, update
 
 
 class _Trade(msgspec.Struct, rename=NAMES | {"price": "average_price"}):
@@ -37,12 +28,9 @@ class _Trade(msgspec.Struct, rename=NAMES | {"price": "average_price"}):
     brexchange: str
     action: Action
     product: str
-    quantity: float
+    quantity: Units
     price: float
     fill_timestamp: str | None = None
-
-    def __post_init__(self) -> None:
-        whole(self.quantity)
 
 
 class PositionRow(msgspec.Struct, rename=NAMES):
@@ -132,8 +120,7 @@ def order(order_id: str, session: Session, ctx: Ctx) -> Operation[OrderUpdate | 
 def trades(session: Session, ctx: Ctx) -> Operation[list[Trade]]:
     data = yield asked("/trades")
     rows = read(data, list[_Trade], "the trade book")
-    if strange := {row.product for row in rows} - NEAREST.keys():
-        raise Unknown(f"Zerodha: the trade book has products that are not known: {', '.join(sorted(strange))}")
+    known((row.product for row in rows), NEAREST, TITLE, "the trade book")
     return [
         shaped(
             Trade,
@@ -151,6 +138,7 @@ def positions(session: Session, ctx: Ctx) -> Operation[list[Position]]:
     our products would open a second position instead of closing the first."""
     data = yield asked("/portfolio/positions")
     rows = read(data, Positions, "the positions").net
+    known((row.product for row in rows), NEAREST, TITLE, "the positions")
     return [shaped(Position, row, product=PRODUCTS[row.product]) for row in rows if row.product in PRODUCTS]
 
 

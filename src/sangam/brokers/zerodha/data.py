@@ -2,29 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, cast
 
 import msgspec
 
 from sangam.brokers.contract import Candle, Ctx, Data, Operation, Request, Session
-from sangam.brokers.rows import bar_start, levels, milliseconds
-from sangam.model.errors import Unknown
+from sangam.brokers.quote_rows import BookRow, CandleRow, candles, told
+from sangam.brokers.rows import milliseconds
 from sangam.model.instrument import Instrument
-from sangam.model.market import Depth, Fields, Patch
+from sangam.model.market import Patch
 
 from .answers import read
-from .tables import INTERVALS, JOINT, QUOTE_BATCH
-
-
-class _Level(msgspec.Struct):
-    price: float
-    quantity: int
-    orders: int = 0
-
-
-class _Book(msgspec.Struct):
-    buy: list[_Level] = []
-    sell: list[_Level] = []
+from .tables import INTERVALS, JOINT, QUOTE_BATCH, TITLE
 
 
 class _Prices(msgspec.Struct):
@@ -38,7 +26,6 @@ class _Prices(msgspec.Struct):
 
 _RENAMED = {
     "ltp": "last_price",
-    "ltt": "last_trade_time",
     "last_trade_quantity": "last_quantity",
     "avg_trade_price": "average_price",
     "total_buy_quantity": "buy_quantity",
@@ -53,7 +40,7 @@ class _Quote(msgspec.Struct, rename=_RENAMED):
 
     ltp: float
     timestamp: str | None = None
-    ltt: str | None = None
+    last_trade_time: str | None = None
     ohlc: _Prices | None = None
     volume: float | None = None
     oi: float | None = None
@@ -65,29 +52,11 @@ class _Quote(msgspec.Struct, rename=_RENAMED):
     oi_day_low: float | None = None
     lower_circuit: float | None = None
     upper_circuit: float | None = None
-    depth: _Book | None = None
-
-
-class _Row(msgspec.Struct, array_like=True, gc=False):
-    """One candle: ISO time with +0530, prices, volume, and the open interest where it was asked for."""
-
-    time: str
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    oi: float = 0
+    depth: BookRow | None = None
 
 
 class _History(msgspec.Struct):
-    candles: list[_Row]
-
-
-_PRICES = ("avg_trade_price", "lower_circuit", "upper_circuit")
-_COUNTS = (
-    "volume", "oi", "last_trade_quantity", "total_buy_quantity", "total_sell_quantity", "oi_day_high", "oi_day_low",
-)  # fmt: skip
+    candles: list[CandleRow[str]]
 
 
 def _quotes(instruments: Sequence[Instrument], session: Session, ctx: Ctx) -> Operation[list[Patch]]:
@@ -98,14 +67,14 @@ def _quotes(instruments: Sequence[Instrument], session: Session, ctx: Ctx) -> Op
 
 
 def _patch(instrument: Instrument, quote: _Quote) -> Patch:
-    fields: dict[str, Any] = {"ltp": quote.ltp}
+    fields = told(quote)
     if quote.ohlc is not None:
-        fields |= msgspec.structs.asdict(quote.ohlc)
-    fields |= {name: value for name in _PRICES if (value := getattr(quote, name)) is not None}
-    fields |= {name: int(value) for name in _COUNTS if (value := getattr(quote, name)) is not None}
-    fields |= {name: moment for name in ("ltt", "timestamp") if (moment := milliseconds(getattr(quote, name)))}
-    book = quote.depth or _Book()
-    return Patch(instrument, cast(Fields, fields), Depth(levels(book.buy), levels(book.sell)), True)
+        fields |= told(quote.ohlc)
+    if traded := milliseconds(quote.last_trade_time):
+        fields["ltt"] = traded
+    if moment := milliseconds(quote.timestamp):
+        fields["timestamp"] = moment
+    return Patch(instrument, fields, (quote.depth or BookRow()).depth, True)
 
 
 def _history(
@@ -118,21 +87,7 @@ def _history(
         query={"from": f"{first} 00:00:00", "to": f"{last} 23:59:59", "oi": int(instrument.expiry is not None)},
         lane="historical",
     )
-    try:
-        return [
-            Candle(
-                bar_start(row.time, daily=interval == "D"),
-                row.open,
-                row.high,
-                row.low,
-                row.close,
-                int(row.volume),
-                int(row.oi),
-            )
-            for row in read(data, _History, "market data").candles
-        ]
-    except ValueError as error:
-        raise Unknown(f"Zerodha: a candle has no readable time: {error}") from error
+    return candles(read(data, _History, "market data").candles, TITLE, daily=interval == "D")
 
 
 DATA = Data(quotes=_quotes, quote_batch=QUOTE_BATCH, history=_history, intervals=INTERVALS)

@@ -15,8 +15,9 @@ from sangam.model.errors import Unknown
 from sangam.model.instrument import Instrument
 
 from .answers import read
-from .books import NAMES, asked
+from .books import asked
 from .tables import PRODUCTS
+from .updates import NAMES
 
 PATH = "/gtt/triggers"
 

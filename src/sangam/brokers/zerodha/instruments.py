@@ -6,17 +6,17 @@ from datetime import date
 from functools import lru_cache, partial
 
 from sangam.brokers.contract import Ctx, Instruments, Operation, Request, RowRefused, Session
-from sangam.brokers.csv_master import RowError, lot_size, positive, rows, taken
+from sangam.brokers.indices import index_symbol
+from sangam.brokers.master_files import RowError, derivative, lot_size, plain_name, positive, rows, taken
 from sangam.model.enums import Exchange, InstrumentType
-from sangam.model.instrument import Instrument, expiry_text, future_symbol, option_symbol, strike_text
+from sangam.model.instrument import Instrument, expiry_text, strike_text
 
-from .tables import EXCHANGES, INDEX_EXCHANGES, INDEX_NAMES, JOINT, SERIES, TITLE
+from .tables import EXCHANGES, INDEX_EXCHANGES, JOINT, TITLE
 
 COLUMNS = (
     "instrument_token", "exchange_token", "tradingsymbol", "name", "last_price", "expiry", "strike", "tick_size",
     "lot_size", "instrument_type", "segment", "exchange",
 )  # fmt: skip
-_BLANKS = str.maketrans("", "", " -/")
 _WEEKLY_MONTHS = "123456789OND"
 
 _expiry = lru_cache(maxsize=4096)(date.fromisoformat)
@@ -35,11 +35,7 @@ _rows = partial(rows, columns=COLUMNS, title=TITLE)
 def _names_without_series(text: str) -> Counter[tuple[str, str]]:
     """How many shares of an exchange would bear a name once the series is dropped (CDSL, CDSL-BE: 2)."""
     rows = (row for row in _rows(text) if len(row) == len(COLUMNS) and row[-2] in ("NSE", "BSE"))
-    return Counter((row[-1], _plain(row[2])) for row in rows)
-
-
-def _plain(name: str) -> str:
-    return name[:-3] if name.endswith(SERIES) else name
+    return Counter((row[-1], plain_name(row[2])) for row in rows)
 
 
 def _instrument(row: list[str], shares: Counter[tuple[str, str]]) -> Instrument:
@@ -58,12 +54,11 @@ def _instrument(row: list[str], shares: Counter[tuple[str, str]]) -> Instrument:
         name=name.strip(),
     )
     if exchange.is_index:
-        symbol = INDEX_NAMES.get(exchange, {}).get(brsymbol) or brsymbol.translate(_BLANKS).upper()
-        return make(symbol=symbol, instrument_type=InstrumentType.INDEX)
+        return make(symbol=index_symbol(exchange, brsymbol), instrument_type=InstrumentType.INDEX)
     make = partial(make, tick_size=positive(tick, "tick size"), lot_size=lot_size(lot))
     if kind == "EQ":
         # A name that several series would bear stays with the row that has no suffix; the others keep theirs.
-        plain = _plain(brsymbol)
+        plain = plain_name(brsymbol)
         return make(symbol=plain if shares[brexchange, plain] == 1 else brsymbol)
     if kind not in ("FUT", "CE", "PE"):
         raise RowError(f"instrument type {kind or '(none)'} is not known")
@@ -74,8 +69,7 @@ def _instrument(row: list[str], shares: Counter[tuple[str, str]]) -> Instrument:
     right = InstrumentType(kind)
     price = 0.0 if right is InstrumentType.FUT else positive(strike, "strike")
     base = "".join(name.split()).upper() or _base(brsymbol, day, price, kind)
-    symbol = future_symbol(base, day) if right is InstrumentType.FUT else option_symbol(base, day, price, right)
-    return make(symbol=symbol, instrument_type=right, expiry=day, strike=price)
+    return make(symbol=derivative(base, day, right, price), instrument_type=right, expiry=day, strike=price)
 
 
 def _exchange(segment: str, brexchange: str) -> Exchange:

@@ -17,8 +17,9 @@ from sangam.brokers.contract import (
     Request,
     Session,
     WireRequest,
+    ended,
 )
-from sangam.model.errors import InvalidInput, SessionExpired, Unknown
+from sangam.model.errors import InvalidInput, Unknown
 
 from .answers import read
 from .tables import HOSTS, VERSION
@@ -82,10 +83,7 @@ class _Granted(msgspec.Struct):
 
 def _logout(session: Session, ctx: Ctx) -> Operation[None]:
     query = {name: session.secrets[name] for name in ("api_key", "access_token")}
-    try:
-        yield Request(method="DELETE", host="api", path="/session/token", query=query, effect="write")
-    except SessionExpired:
-        return  # it had ended already
+    yield from ended(Request(method="DELETE", host="api", path="/session/token", query=query, effect="write"))
 
 
 LOGIN = Login(
@@ -95,7 +93,7 @@ LOGIN = Login(
         LoginField("access_token", "Access token (valid until 06:00 tomorrow)", daily=True),
     ),
     check=_profile,
-    redirect=Redirect(url=_page, exchange=_exchange, echoes_state=True, needs=("api_secret",)),
+    redirect=Redirect(url=_page, exchange=_exchange, echoes_state=True, needs=("api_secret",), brings="request_token"),
     renew=_renew,
     logout=_logout,
 )

@@ -6,6 +6,7 @@ unsigned, as in the official SDK; times are seconds and become milliseconds, 0 m
 import struct
 from collections.abc import Callable, Mapping
 
+from sangam.brokers.rows import filled
 from sangam.model.market import Depth, DepthLevel, Fields, Patch
 
 from .tables import DIVISORS
@@ -96,13 +97,8 @@ def _full(data: bytes, at: int) -> Patch:
     sell = [row(p5 / div, q5, n5), row(p6 / div, q6, n6), row(p7 / div, q7, n7), row(p8 / div, q8, n8),
             row(p9 / div, q9, n9)]  # fmt: skip
     if not (q0 and q1 and q2 and q3 and q4 and q5 and q6 and q7 and q8 and q9):
-        buy, sell = _filled(buy), _filled(sell)
+        buy, sell = filled(buy), filled(sell)
     return Patch(token, fields, Depth(buy, sell), True)
-
-
-def _filled(rows: list[DepthLevel]) -> list[DepthLevel]:
-    """Without the empty rows, which are all zero."""
-    return [row for row in rows if row.quantity or row.price or row.orders]
 
 
 DECODERS: Mapping[int, Callable[[bytes, int], Patch]] = {

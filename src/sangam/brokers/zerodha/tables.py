@@ -30,29 +30,6 @@ INDEX_EXCHANGES: Mapping[str, Exchange] = {
 }
 """The `exchange` column of rows in segment INDICES."""
 
-SERIES = ("-EQ", "-BE", "-MF", "-SG")
-"""Series suffixes that are not part of the unified symbol."""
-
-INDEX_NAMES: Mapping[Exchange, Mapping[str, str]] = {
-    Exchange.NSE_INDEX: {
-        "NIFTY 50": "NIFTY", "NIFTY BANK": "BANKNIFTY", "NIFTY FIN SERVICE": "FINNIFTY", "NIFTY NEXT 50": "NIFTYNXT50",
-        "NIFTY MID SELECT": "MIDCPNIFTY", "INDIA VIX": "INDIAVIX",
-    },
-    Exchange.BSE_INDEX: {
-        "SNSX50": "SENSEX50", "MID150": "BSE150MIDCAPINDEX", "LMI250": "BSE250LARGEMIDCAPINDEX",
-        "MSL400": "BSE400MIDSMALLCAPINDEX", "AUTO": "BSEAUTO", "BSE CG": "BSECAPITALGOODS", "CARBON": "BSECARBONEX",
-        "BSE CD": "BSECONSUMERDURABLES", "CPSE": "BSECPSE", "DOL100": "BSEDOLLEX100", "DOL200": "BSEDOLLEX200",
-        "DOL30": "BSEDOLLEX30", "ENERGY": "BSEENERGY", "BSEFMC": "BSEFASTMOVINGCONSUMERGOODS",
-        "FINSER": "BSEFINANCIALSERVICES", "GREENX": "BSEGREENEX", "BSE HC": "BSEHEALTHCARE",
-        "INFRA": "BSEINDIAINFRASTRUCTUREINDEX", "INDSTR": "BSEINDUSTRIALS", "BSE IT": "BSEINFORMATIONTECHNOLOGY",
-        "LRGCAP": "BSELARGECAP", "METAL": "BSEMETAL", "MIDCAP": "BSEMIDCAP", "MIDSEL": "BSEMIDCAPSELECTINDEX",
-        "OILGAS": "BSEOIL&GAS", "POWER": "BSEPOWER", "REALTY": "BSEREALTY", "SNXT50": "BSESENSEXNEXT50",
-        "SMLCAP": "BSESMALLCAP", "SMLSEL": "BSESMALLCAPSELECTINDEX", "SMEIPO": "BSESMEIPO", "TECK": "BSETECK",
-        "TELCOM": "BSETELECOM",
-    },
-}  # fmt: skip
-"""Index names that do not become ours by dropping blanks, hyphens and slashes."""
-
 JOINT = "::::"
 """`Instrument.token` is instrument_token and exchange_token with this between (specs: symbols.md, 4)."""
 

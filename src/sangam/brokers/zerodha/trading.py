@@ -8,15 +8,17 @@ from urllib.parse import quote
 import msgspec
 
 from sangam.brokers.contract import Ctx, Operation, Request, Session, Trading
+from sangam.brokers.rows import number
+from sangam.brokers.trading import carried_over
 from sangam.model.enums import Action, Exchange, PriceType, Product
-from sangam.model.errors import Refused, Unknown
+from sangam.model.errors import Unknown
 from sangam.model.instrument import Instrument
 from sangam.model.order import Accepted, Change, Order
 
 from . import books
 from .answers import read
 from .gtt import GTT
-from .tables import MODIFICATIONS, PRODUCTS_OF, REGULAR, TAG
+from .tables import MODIFICATIONS, PRODUCTS_OF, REGULAR, TAG, TITLE
 from .updates import POSTBACK
 
 
@@ -76,18 +78,12 @@ def _convert(
     row = next((row for row in rows if (row.brexchange, row.brsymbol, row.product) == name), None)
     carried = 0 if row is None else row.overnight_quantity
     today = 0 if row is None else row.quantity - carried
-    position_type = "day" if _covers(today, quantity) else "overnight" if _covers(carried, quantity) else None
-    if position_type is None:
-        raise Refused(
-            f"Zerodha: the {old.value} position of {instrument.symbol} is {today:+d} of today and {carried:+d} carried "
-            f"over: {quantity:+d} cannot be converted by one call. Convert a part of it.",
-            "INVALID_INPUT",
-        ).unsent()
+    over = carried_over(TITLE, f"{instrument.symbol} ({old.value})", today, carried, quantity)
     form: dict[str, str | int] = {
         "exchange": instrument.brexchange,
         "tradingsymbol": instrument.brsymbol,
-        "transaction_type": (Action.BUY if quantity > 0 else Action.SELL).value,
-        "position_type": position_type,
+        "transaction_type": Action.of(quantity).value,
+        "position_type": "overnight" if over else "day",
         "quantity": abs(quantity),
         "old_product": old.value,
         "new_product": new.value,
@@ -95,10 +91,6 @@ def _convert(
     done = yield _write("PUT", "/portfolio/positions", form=form)
     if done is not True:
         raise Unknown("Zerodha: the conversion was answered in an unknown form.")
-
-
-def _covers(held: int, asked: int) -> bool:
-    return held * asked > 0 and abs(held) >= abs(asked)
 
 
 def _terms(price_type: PriceType, price: Decimal, trigger_price: Decimal) -> dict[str, str | int]:
@@ -124,9 +116,7 @@ def _path(order: Order) -> str:
 
 def _accepted(taken: Any, native: Any) -> Accepted:
     order_id = read(taken, _Taken, "the answer to an order").order_id
-    if not order_id:
-        raise Unknown("Zerodha: an order was answered without an order_id.")
-    return Accepted(order_id=order_id, native=native)
+    return Accepted(order_id=number(order_id, TITLE, "an order"), native=native)
 
 
 TRADING = Trading(
