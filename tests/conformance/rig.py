@@ -38,7 +38,7 @@ T = TypeVar("T")
 MORNING = datetime(2026, 8, 18, 10, 0, tzinfo=IST)
 """A Tuesday, with all markets open."""
 
-IMPATIENT = HttpTiming(write=0.5, write_wait=0.5)
+IMPATIENT = HttpTiming(write=1.0, write_wait=0.5)
 
 
 class Morning:
@@ -79,7 +79,7 @@ class Rig:
         return Live(self.driver, lambda account: self.spec, lambda account: self.session)
 
     async def hurry(self) -> None:
-        """From now on a write is waited for half a second rather than ten."""
+        """From now on a write is waited for a second rather than ten."""
         await self.driver.close()
         self.driver = HttpDriver(self.clock, IMPATIENT)
         self.live = self._live()

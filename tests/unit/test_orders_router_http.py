@@ -50,8 +50,8 @@ def _check(request: Request, reply: Reply) -> Any:
 
 
 @asynccontextmanager
-async def trading_house(home: Path, port: int, *limits: Limit) -> AsyncIterator[House]:
-    driver = HttpDriver(SystemClock(), HttpTiming(write=0.5, write_wait=0.2, pause=0.01))
+async def trading_house(home: Path, port: int, *limits: Limit, write: float = 10.0) -> AsyncIterator[House]:
+    driver = HttpDriver(SystemClock(), HttpTiming(write=write, write_wait=0.2, pause=0.01))
     own = trading(place=_place, cancel=_cancel)
     spec = replace(toy_spec(), trading=own, limits=limits, check=_check)
     async with House(home, TIMING, Live(driver, lambda _: spec, lambda _: session_for(port))) as house:
@@ -89,7 +89,8 @@ FATES: list[tuple[Callable[[], Answer], type[SangamError] | None, OrderState]] =
 async def test_promises_1_and_2_over_a_bad_wire(
     tmp_path: Path, answer: Callable[[], Answer], raised: type[SangamError] | None, state: OrderState
 ) -> None:
-    async with HttpServer() as server, trading_house(tmp_path, server.port) as house:
+    seconds = 1.0 if answer() is _swallow else 10.0
+    async with HttpServer() as server, trading_house(tmp_path, server.port, write=seconds) as house:
         server.answer = answer()
         for again in (False, True):
             (result,) = await house.place_all(ticket(client_order_id="c1"))

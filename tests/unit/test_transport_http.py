@@ -47,7 +47,8 @@ async def driven(timing: HttpTiming) -> AsyncIterator[HttpDriver]:
     await driver.close()
 
 
-QUICK = HttpTiming(read=0.3, write=0.3)
+QUICK = HttpTiming(read=1.0, write=1.0)
+"""Only where the answer does not come in time: a second is long enough to connect on a busy machine."""
 
 
 # --- encoding ---------------------------------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ async def test_whatever_happens_after_the_first_byte_is_unknown_and_never_repeat
 async def test_bytes_that_trickle_do_not_outlive_the_deadline(house: House) -> None:
     async def trickle(heard: Heard, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(200):
+        for _ in range(400):
             writer.write(b" ")
             await writer.drain()
             await asyncio.sleep(0.02)
@@ -291,7 +292,7 @@ async def test_bytes_that_trickle_do_not_outlive_the_deadline(house: House) -> N
     async with driven(QUICK) as driver:
         with pytest.raises(Unknown, match="did not answer GET /base/x: timed out"):
             await house._replace(driver=driver).ask(get())
-    assert asyncio.get_running_loop().time() - started < 2.0
+    assert asyncio.get_running_loop().time() - started < 6.0
 
 
 async def test_a_cancelled_caller_leaves_nothing_running(house: House) -> None:
@@ -528,9 +529,10 @@ async def test_reads_offer_http_2_and_writes_never_do(
         fresh(writes).load_verify_locations(cadata=certificate.decode())
     port = server.sockets[0].getsockname()[1]
     session = msgspec.structs.replace(house.session, hosts={"api": f"https://127.0.0.1:{port}"})
-    for request in (post(effect="write"), get()):
-        with pytest.raises(Unknown):
-            await house.driver.run(house.spec, session, one(request))
+    async with driven(HttpTiming()) as driver:
+        for request in (post(effect="write"), get()):
+            with pytest.raises(Unknown):
+                await driver.run(house.spec, session, one(request))
     server.close()
     assert chosen == ["http/1.1", "h2", "h2"]
 

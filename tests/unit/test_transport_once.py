@@ -156,8 +156,8 @@ async def test_what_is_read_first_does_not_make_a_write_late(house: House) -> No
 
 
 async def test_a_caller_may_wait_longer_or_shorter_for_a_slot_than_is_usual(house: House) -> None:
-    spec = replace(house.spec, limits=(Limit("orders", 1, 0.2),))
-    driver = HttpDriver(SystemClock(), HttpTiming(write=0.3, write_wait=0.1))
+    spec = replace(house.spec, limits=(Limit("orders", 1, 1.0),))
+    driver = HttpDriver(SystemClock(), HttpTiming(write_wait=0.1))
     await driver.run(spec, house.session, one(WRITE), sending=Announced())
     with pytest.raises(RateLimited):
         await driver.run(spec, house.session, one(WRITE), sending=Announced())

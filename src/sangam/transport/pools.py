@@ -23,13 +23,14 @@ READ_IDLE = 30.0
 @cache
 def tls(writes: bool) -> SSLContext:
     """One context per kind: the connections of a context share the protocols it offers. One for the process: reading
-    all certificate authorities takes tens of milliseconds."""
+    all certificate authorities takes tens of milliseconds, which the first order must not wait for."""
     return httpx.create_ssl_context(trust_env=False)
 
 
 class Pools:
     def __init__(self) -> None:
         self._clients: dict[tuple[str, str, bool], httpx.AsyncClient] = {}
+        self._tls = {writes: tls(writes) for writes in (False, True)}
 
     def client(self, spec: BrokerSpec, session: Session, *, writes: bool) -> httpx.AsyncClient:
         """Raises NotSent where the session's egress cannot be used."""
@@ -49,7 +50,7 @@ class Pools:
         except InvalidInput as error:
             raise NotSent(f"{session.account}: {error}") from None
         transport = httpx.AsyncHTTPTransport(
-            verify=tls(writes),
+            verify=self._tls[writes],
             http2=not writes,
             limits=httpx.Limits(
                 max_connections=MAX_CONNECTIONS,
