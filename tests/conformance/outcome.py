@@ -24,7 +24,7 @@ def after_mishap(number: int, mishap: Mishap, error: type[BrokerError], title: s
         order = rig.order(share)
         if mishap in SLOW:
             await rig.hurry()
-        rig.simulator.faults.mishap(mishap, seconds=0.8)
+        rig.simulator.faults.mishap(mishap, seconds=1.5)
         with pytest.raises(error) as caught:
             await rig.place(order, share)
         assert not isinstance(caught.value, Refused) or error is RateLimited

@@ -321,6 +321,7 @@ def test_what_is_closed_while_a_book_is_read_answers_with_an_error(ask: Callable
         told = pool.submit(ask, api)
         line, _ = silent.accept()
         with line:
+            assert line.recv(1)  # a connection that is only being made is nobody's to close
             api.close()
             assert (told.result(10)["status"], "data" in told.result()) == ("error", False)
 
