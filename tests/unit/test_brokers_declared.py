@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,7 @@ def test_a_server_on_this_machine_needs_no_encryption(tmp_path: Path) -> None:
         ("count = 5, ", "", r"line 8: 'count' is missing\."),
         ("window = 1 ", "windows = 1 ", r"line 8: 'windows' is not known\."),
         ("window = 1 ", "window = inf ", r"line 8: 'limits\[1\]\.window': inf is no number from 0 up\."),
+        ('"data"', '"date"', r"line 8: 'limits\[1\]': there is no lane 'date'\. Lanes: data, login, orders\."),
         ("reserve = 2", "reserve = 10", r"line 7: 'limits\[0\]': a reserve of 10 leaves nothing of it\."),
         ('["NSE", "NFO"]', "[]", r"line 5: 'exchanges': there is none\."),
         ("06:00", "25:00", r"line 10: 'session_ends': '25:00' is no hour such as 06:00\."),
@@ -308,6 +310,13 @@ def test_what_every_file_of_a_family_needs_is_enough(tmp_path: Path, family: str
     spec = Registry([]).declared(path)["acme"]
     assert {limit.lane for limit in spec.limits} >= {"orders", "default"}
     assert all(url.startswith(("https://a.example", "wss://a.example")) for url in spec.hosts.values())
+
+
+@pytest.mark.parametrize("family", LEAST)
+def test_a_family_names_every_lane_that_its_requests_wait_in(family: str) -> None:
+    room = import_module(f"sangam.brokers.families.{family}")
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(room.__path__[0]).glob("*.py"))
+    assert {"default", *re.findall(r'\blane(?:=|: str = )"(\w+)"', source)} == room.LANES
 
 
 @pytest.mark.parametrize("family", LEAST)

@@ -34,9 +34,11 @@ _HOUR = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class Family(Protocol):
-    """What `sangam.brokers.families.{name}` offers to files. `Member` has a name, a title and limits at least."""
+    """What `sangam.brokers.families.{name}` offers to files. `Member` has a name, a title and limits at least; `LANES`
+    are those of the family's requests."""
 
     Member: type[msgspec.Struct]
+    LANES: frozenset[str]
 
     def broker(self, member: Any) -> BrokerSpec: ...
 
@@ -133,7 +135,12 @@ class Declaration:
         return family
 
     def _built(self, family: Family, said: Mapping[str, Any]) -> BrokerSpec:
-        member = _limited(self._as(family.Member, said))
+        member: Any = self._as(family.Member, said)
+        for row, limit in enumerate(member.limits):
+            if limit.lane not in family.LANES:
+                lanes = ", ".join(sorted(family.LANES))
+                raise self.fault(("limits", row), f"'limits[{row}]': there is no lane '{limit.lane}'. Lanes: {lanes}")
+        member = _limited(member)
         try:
             spec = family.broker(member)
         except (SangamError, ValueError, TypeError, LookupError) as error:

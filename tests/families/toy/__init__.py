@@ -10,6 +10,8 @@ from tests.toy_broker import toy_stream
 from sangam.brokers.contract import BrokerSpec, Limit
 from sangam.model.enums import Exchange
 
+LANES = frozenset({"orders", "data", "login"})
+
 
 class Way(StrEnum):
     PAGE = "page"

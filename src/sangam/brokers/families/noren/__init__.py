@@ -8,11 +8,11 @@ from .answers import Wire
 from .data import Market
 from .instruments import Masters
 from .login import login
-from .member import Member
+from .member import LANES, Member
 from .stream import feed
 from .trading import Desk
 
-__all__ = ["Member", "broker"]
+__all__ = ["LANES", "Member", "broker"]
 
 
 def broker(member: Member) -> BrokerSpec:

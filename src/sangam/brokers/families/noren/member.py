@@ -13,6 +13,9 @@ from .tables import CASH, CODES, INDEX_EXCHANGES
 Route = Literal["logout", "GTT", "conversion", "order margin", "basket margin", "index list"]
 """What a broker of the family may lack."""
 
+LANES = frozenset({"orders", "login", "files", "default"})
+"""What requests wait in, each with limits of its own."""
+
 ORDINARY = (
     Limit("orders", 10, 1.0, reserve=2),
     Limit("default", 10, 1.0),

@@ -7,11 +7,11 @@ from sangam.brokers.contract import BrokerSpec
 
 from .instruments import Contracts
 from .login import Door, authorize
-from .member import Member
+from .member import LANES, Member
 from .stream import Feed
 from .trading import Desk
 
-__all__ = ["Member", "broker"]
+__all__ = ["LANES", "Member", "broker"]
 
 
 def broker(member: Member) -> BrokerSpec:

@@ -10,6 +10,9 @@ from sangam.model.enums import Exchange
 
 from .tables import CODES
 
+LANES = frozenset({"orders", "login", "default"})
+"""What requests wait in, each with limits of its own."""
+
 PACE = (Limit("orders", 10, 1.0, reserve=2), Limit("default", 5, 1.0), Limit("login", 1, 1.0))
 """Ours: none of these brokers publishes its limits. More than ten orders a second would have to be registered."""
 

@@ -10,9 +10,10 @@ from .instruments import instruments
 from .login import Entrance, authorize
 from .member import EXCHANGES, Member
 from .stream import streams
+from .tables import LANES
 from .trading import Desk
 
-__all__ = ["EXCHANGES", "Member", "broker"]
+__all__ = ["EXCHANGES", "LANES", "Member", "broker"]
 
 
 def broker(member: Member) -> BrokerSpec:
