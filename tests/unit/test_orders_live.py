@@ -179,6 +179,22 @@ async def test_gtts() -> None:
         await house.live.place_gtt("u-toy", SBIN, [market], 100.0, sending)
 
 
+async def test_a_trigger_orders_nothing_that_the_broker_takes_no_orders_for() -> None:
+    """Where nobody knows whether a commodity is counted in lots or units, a trigger's order would be a hundredfold."""
+    house = House()
+    assert house.trading is not None
+    house.trading = replace(house.trading, gtt=house.gtt())
+    oil = msgspec.structs.replace(SBIN, exchange=Exchange.MCX)
+    carried = msgspec.structs.replace(LEG, product=Product.NRML)
+    for call in (
+        house.live.place_gtt("u-toy", oil, [carried], 100.0, sending),
+        house.live.modify_gtt("u-toy", "11", oil, [carried], 100.0, sending),
+    ):
+        with pytest.raises(Unsupported, match="GTT orders of product NRML on MCX are not supported"):
+            await call
+    assert not house.driver.runs
+
+
 # --- finding one order ------------------------------------------------------------------------------------------------
 
 

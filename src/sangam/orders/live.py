@@ -139,7 +139,9 @@ class Live:
         self, account: str, instrument: Instrument, legs: Sequence[GttLeg], last_price: float, sending: Sending
     ) -> str:
         desk = self._desk(account)
-        operation = _gtt(desk, legs).place(instrument, legs, last_price, desk.session, self._driver.ctx())
+        operation = _gtt_of(desk, instrument, legs).place(
+            instrument, legs, last_price, desk.session, self._driver.ctx()
+        )
         return await self._write(desk, operation, sending)
 
     async def modify_gtt(
@@ -152,7 +154,7 @@ class Live:
         sending: Sending,
     ) -> str:
         desk = self._desk(account)
-        gtt = _gtt(desk, legs)
+        gtt = _gtt_of(desk, instrument, legs)
         operation = gtt.modify(trigger_id, instrument, legs, last_price, desk.session, self._driver.ctx())
         return await self._write(desk, operation, sending)
 
@@ -208,13 +210,21 @@ def _as_sent(order: Order) -> Order:
     return msgspec.structs.replace(order, price_type=order.sent_price_type, price=price)
 
 
-def _gtt(desk: _Desk, legs: Sequence[GttLeg] = ()) -> GttDesk:
+def _gtt(desk: _Desk) -> GttDesk:
     gtt = desk.trading.gtt
     if gtt is None:
         raise _unsupported("GTT orders are", desk.spec)
+    return gtt
+
+
+def _gtt_of(desk: _Desk, instrument: Instrument, legs: Sequence[GttLeg]) -> GttDesk:
+    """For legs that the broker takes: what it takes no orders for, no trigger may order either."""
+    gtt = _gtt(desk)
     if len(legs) > 1 and not gtt.oco:
         raise _unsupported("OCO orders are", desk.spec)
     for leg in legs:
+        if leg.product not in desk.trading.products.get(instrument.exchange, ()):
+            raise _unsupported(f"GTT orders of product {leg.product} on {instrument.exchange} are", desk.spec)
         if leg.price_type not in gtt.price_types:
             raise Unsupported(
                 f"GTT orders of type {leg.price_type} are not supported for broker '{desk.spec.title}' yet. "
