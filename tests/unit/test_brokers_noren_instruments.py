@@ -12,7 +12,7 @@ from tests.canned import Canned, drive
 from sangam.brokers.contract import Ctx, RowRefused, Session
 from sangam.brokers.families.noren import Member, broker
 from sangam.model.enums import Exchange, InstrumentType
-from sangam.model.errors import DecodeError, SessionExpired
+from sangam.model.errors import DecodeError, SessionExpired, Unknown
 from sangam.model.instrument import Instrument
 
 CTX = Ctx(0, bytes)
@@ -170,6 +170,13 @@ def test_a_refused_list_of_indices_costs_nothing_else_and_a_dead_session_all() -
         drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, dead)
     with pytest.raises(SessionExpired):
         drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, Canned(dead, 401))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_file_that_is_withheld_says_nothing_of_the_session(status: int) -> None:
+    """It is asked without one: Amazon's store, where Flattrade's lie, answers 403 for what is not there."""
+    with pytest.raises(Unknown):
+        drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[Canned(b"<Error/>", status)] * 6)
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04torn", b"{torn", b'{"exch":"NSE","values":7}'])

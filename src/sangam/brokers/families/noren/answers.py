@@ -89,7 +89,8 @@ class Wire:
             raise failure
         if all(phrase in words for phrase in TOO_MANY):
             raise RateLimited(str(failure))
-        if words.startswith(DEAD) or (reply.status in (401, 403) and not text):
+        wordless = reply.status in (401, 403) and not text and request.auth != "none"
+        if words.startswith(DEAD) or wordless:
             raise SessionExpired(f"{failure}. Log in to {self.title} again.")
         raise failure
 
