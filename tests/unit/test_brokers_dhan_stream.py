@@ -236,6 +236,19 @@ def test_another_mode_ends_the_former_one_first() -> None:
     assert [each["RequestCode"] for each in requests(codec.update({}))] == [22]
 
 
+def test_what_comes_late_of_a_fuller_mode_sets_nothing_that_nobody_renews() -> None:
+    codec = FeedCodec(CTX.now_ms)
+    list(codec.update({KEY: Level(Mode.DEPTH)}))
+    assert patch(FULL, codec).depth is not None
+    list(codec.update({KEY: Level(Mode.QUOTE)}))
+    late = patch(FULL, codec)
+    assert (late.depth, late.fields) == (None, patch(QUOTE, codec).fields)
+    list(codec.update({KEY: Level(Mode.LTP)}))
+    for packet in (FULL, QUOTE):
+        late = patch(packet, codec)
+        assert (late.depth, late.fields) == (None, patch(TICKER, codec).fields)
+
+
 def test_a_message_has_at_most_a_hundred_instruments() -> None:
     wanted: dict[Key, Level] = {(1, number): Level(Mode.LTP) for number in range(250)}
     codec = FeedCodec(CTX.now_ms)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from sangam.brokers.floats import Rounded
 from sangam.brokers.rows import filled
 from sangam.model.clock import IST_SECONDS
+from sangam.model.enums import Mode
 from sangam.model.errors import DecodeError
 from sangam.model.market import Depth, DepthLevel, Fields, Patch
 
@@ -171,6 +172,9 @@ DECODERS: Mapping[int, tuple[int, Callable[[bytes, int, Clock], Patch]]] = {
     8: (162, _full),
 }
 """Length and reader of each packet that tells prices, by its code."""
+
+FULLER: Mapping[int, Mode] = {4: Mode.QUOTE, 8: Mode.DEPTH}
+"""The least mode that brings a packet, where it is not the last price's."""
 
 DISCONNECT = 50
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -30,9 +30,9 @@ from sangam.brokers.wire import Message
 from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError, DecodeError, SessionExpired
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Depth, DepthLevel, Key, Patch
+from sangam.model.market import Depth, DepthLevel, Fields, Key, Patch
 
-from .packets import ASKS, BEAT, BIDS, DECODERS, DEEP_HEADER, DISCONNECT, Clock, side
+from .packets import ASKS, BEAT, BIDS, DECODERS, DEEP_HEADER, DISCONNECT, FULLER, Clock, side
 from .tables import BOOK, CODES, DEEP, DISCONNECTS, EXPIRED, HOSTS, MODES, NAMES, NO_BOOK, SUBSCRIBE_BATCH
 
 
@@ -88,7 +88,11 @@ class FeedCodec(BaseCodec):
             if known is not None:
                 if size != known[0]:
                     raise DecodeError(f"a packet of kind {code} has {size} bytes")
-                results.append(known[1](message, at, self._clock))
+                patch = known[1](message, at, self._clock)
+                level = self.sent.get(patch.key)
+                if level is not None and level.mode < FULLER.get(code, Mode.LTP):
+                    _narrow(patch, level.mode)
+                results.append(patch)
             elif code == DISCONNECT and size >= 10:
                 results.append(_farewell(message[at + 8] | message[at + 9] << 8))
             elif code != 7 and code not in self._strange:  # 7: the market's state, which is not said
@@ -96,6 +100,13 @@ class FeedCodec(BaseCodec):
                 results.append(Notice("warning", f"packets of kind {code} are not known and are skipped"))
             at += size
         return results
+
+
+def _narrow(patch: Patch, mode: Mode) -> None:
+    """What comes late of a fuller mode would set a book and a day's prices that nothing renews."""
+    patch.depth = None
+    if mode is Mode.LTP:
+        patch.fields = cast(Fields, {name: value for name, value in patch.fields.items() if name in ("ltp", "ltt")})
 
 
 class BookCodec(BaseCodec):
