@@ -11,6 +11,7 @@ from sangam.brokers import mastertrust
 from sangam.brokers.contract import Ctx, Grant, Reply, Request, Session, WireRequest
 from sangam.brokers.pocketful import SPEC
 from sangam.model.errors import BrokerError, InvalidInput, RateLimited, Refused, SessionExpired, Unknown
+from sangam.transport.encoding import decode
 
 CTX = Ctx(0, bytes)
 APP = {"api_key": "app", "api_secret": "secret", "redirect_uri": "http://127.0.0.1:5000/pocketful/callback"}
@@ -154,13 +155,30 @@ def test_a_dead_session_is_told_as_such(status: int, payload: Any, request_: Req
 
 
 def test_a_page_in_place_of_the_person_is_a_dead_session_and_elsewhere_nothing_certain() -> None:
-    page = Reply(200, {}, "<!doctype html><title>Login</title>")
-    with pytest.raises(SessionExpired):
-        SPEC.check(Request(method="GET", host="api", path="/api/v1/user/trading_info"), page)
+    def told(request: Any) -> Any:
+        return SPEC.check(request, decode(request, 200, {}, content))
+
+    content = b"\n<!doctype html><title>Login</title>"
+    for session in (SESSION, CHANNEL):
+        with pytest.raises(SessionExpired):
+            told(next(LOGIN.check(session, CTX)))
     for request in (READ, WRITE):
         with pytest.raises(Unknown) as caught:
-            SPEC.check(request, page)
+            told(request)
         assert type(caught.value) is Unknown
+    content = b""
+    with pytest.raises(Unknown):
+        told(next(LOGIN.check(SESSION, CTX)))
+
+
+def test_the_person_is_read_as_it_comes() -> None:
+    for session in (SESSION, CHANNEL):
+        operation = LOGIN.check(session, CTX)
+        request: Any = next(operation)
+        data = SPEC.check(request, decode(request, 200, {}, msgspec.json.encode(PERSON)))
+        with pytest.raises(StopIteration) as done:
+            operation.send(data)
+        assert done.value.value == "YG1234"
 
 
 @pytest.mark.parametrize(

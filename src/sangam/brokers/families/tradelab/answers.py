@@ -47,7 +47,7 @@ class Wire:
             # A login makes a session or none: what is told instead of one is no reason to doubt.
             return Refused(str(failure), "INVALID_INPUT", kind)
         # Who has no session may be sent to the web page, which says so only where the answer must be a person.
-        page = reply.status == 200 and request.path in _PERSONS and not envelope
+        page = reply.status == 200 and request.path in _PERSONS and str(reply.payload).lstrip().startswith("<")
         if reply.status == 401 or kind == DEAD or DEAD_TEXT in text.casefold() or page:
             return SessionExpired(f"{failure}. Log in to {self.title} again.", kind)
         return failure
