@@ -161,10 +161,30 @@ def test_indices_that_a_list_has_beside_the_file_are_added_once() -> None:
     assert all(row.instrument_type is InstrumentType.INDEX for row in rows if isinstance(row, Instrument))
 
 
+def test_a_list_of_indices_needs_no_word_of_success_and_its_bad_rows_are_counted() -> None:
+    """The samples of two brokers' documents have none (GetIndexList)."""
+    values = [{"idxname": "Nifty IT", "token": 26008}, {"idxname": "", "token": "7"}, {"idxname": "Nameless"}]
+    told = {"request_time": "20:12:29 13-12-2020", "values": values}
+    files = drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, told, told).result
+    rows = parsed(files[6])
+    assert symbols(rows) == ["NIFTYIT"]
+    reason = "index without name or token"
+    assert rows[1:] == [RowRefused(reason, "NSE,7,"), RowRefused(reason, "NSE,,Nameless")]
+    odd: list[Any] = [[{"stat": "Ok"}], {"stat": "Ok", "values": None}, {"stat": "Not_Ok", "values": []}, {}]
+    for reply in odd:
+        with pytest.raises(Unknown):
+            drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, reply)
+
+
 def test_a_refused_list_of_indices_costs_nothing_else_and_a_dead_session_all() -> None:
     refused = {"stat": "Not_Ok", "emsg": 'Error Occurred : 2 "invalid input"'}
     files = drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, refused, refused).result
     assert files[6:] == [b'{"exch":"NSE","values":[]}', b'{"exch":"BSE","values":[]}']
+    unknown = Canned("<html>", 404)  # not every broker's documents name the route
+    files = drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, unknown, unknown).result
+    assert files[6:] == [b'{"exch":"NSE","values":[]}', b'{"exch":"BSE","values":[]}']
+    with pytest.raises(Unknown):
+        drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[Canned(b"<html>", 404)] * 6)
     dead = {"stat": "Not_Ok", "emsg": "Session Expired : Invalid Session Key"}
     with pytest.raises(SessionExpired):
         drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, dead)

@@ -16,7 +16,7 @@ from . import noren_wire
 from .listing import Contract
 from .market import Market
 from .noren_forms import NO_DATA, WRONG, Form, failed, form_of, one_of, raw, rows, second, success
-from .noren_rows import moment
+from .noren_rows import clock, moment
 from .retail import Invalid
 from .tape import Bar
 
@@ -160,6 +160,7 @@ class NorenRest:
         ]
 
     async def _indices(self, request: Request) -> Response:
+        """As in the documents' samples, which say nowhere that it went well."""
         form = await form_of(request)
         listed = self._listed(Exchange(one_of({each: each for each in ("NSE", "BSE")}, form, "exch")), indices=True)
         values = [
@@ -167,7 +168,9 @@ class NorenRest:
             for contract, number in listed
             if contract.exchange.is_index
         ]
-        return success(self._noren.exchange.now_ms, values=values) if values else failed(NO_DATA)
+        return (
+            raw({"request_time": clock(self._noren.exchange.now_ms), "values": values}) if values else failed(NO_DATA)
+        )
 
     # --- market data --------------------------------------------------------------------------------------------------
 

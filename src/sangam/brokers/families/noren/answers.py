@@ -74,9 +74,10 @@ class Wire:
         data = reply.payload
         told = json_object(data[0] if isinstance(data, list) and data else data)
         state = str(told.get("stat") or told.get("status") or "").casefold()
-        if reply.status == 200 and (
-            state == "ok" or state in GTT_DONE or (isinstance(data, list) and state != "not_ok")
-        ):
+        listed = isinstance(data, list) or (
+            request.effect == "read" and "values" in told
+        )  # that may come without `stat`
+        if reply.status == 200 and (state == "ok" or state in GTT_DONE or (listed and state != "not_ok")):
             return data
         text = str(told.get("emsg") or "").strip() or (state if state not in ("not_ok", "ok") else "")
         words = text.casefold()
@@ -85,6 +86,8 @@ class Wire:
         failure = EVIDENCE.failure(self.title, reply.status, "", text)
         if request.path.endswith(TOKENS) and reply.status < 500 and reply.status != 429:
             raise Refused(str(failure), "AUTHENTICATION_ERROR")
+        if reply.status == 404 and request.effect == "read" and request.reply == "json":
+            raise Refused(str(failure), "UNSUPPORTED")  # there is no such route
         if reply.status not in EVIDENCE.statuses or reply.status == 429:
             raise failure
         if all(phrase in words for phrase in TOO_MANY):

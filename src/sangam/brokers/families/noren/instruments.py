@@ -40,14 +40,14 @@ _MONTH_CODES = "123456789OND"
 
 
 class _Index(msgspec.Struct):
-    idxname: str
-    token: str
+    idxname: str = ""
+    token: int | str = ""
 
 
 class _Listed(msgspec.Struct):
     """The indices of an exchange, as `download` hands them over."""
 
-    exch: str
+    exch: str = ""
     values: list[_Index] = []
 
 
@@ -76,7 +76,8 @@ class Masters:
         except Refused as refused:
             if isinstance(refused, SessionExpired | RateLimited):
                 raise
-        return msgspec.json.encode({"exch": code, "values": [] if told is EMPTY else told.get("values", [])})
+        listed = _Listed() if told is EMPTY else self.wire.read(told, _Listed, "the list of indices")
+        return msgspec.json.encode(_Listed(code, listed.values))
 
     def parse(self, files: Sequence[bytes]) -> Iterator[Instrument | RowRefused]:
         """Every row as an instrument or a refusal. Raises DecodeError where a file is another one."""
@@ -86,7 +87,7 @@ class Masters:
         known = {(row.exchange, row.token) for row in rows if isinstance(row, Instrument) and row.exchange.is_index}
         for content in lists:
             for index in _listed(content, self.wire.title):
-                if (index.exchange, index.token) not in known:
+                if isinstance(index, RowRefused) or (index.exchange, index.token) not in known:
                     yield index
 
     def _rows(self, content: bytes) -> Iterator[Instrument | RowRefused]:
@@ -103,12 +104,16 @@ def _spelled(name: str) -> str:
     return "strikeprice" if plain == "strike" else plain
 
 
-def _listed(content: bytes, title: str) -> Iterator[Instrument]:
+def _listed(content: bytes, title: str) -> Iterator[Instrument | RowRefused]:
     try:
         told = msgspec.json.decode(content, type=_Listed)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise DecodeError(f"{title}'s list of indices is damaged: {error}") from error
-    return (_index(EXCHANGES[told.exch], told.exch, row.token, row.idxname) for row in told.values)
+    for row in told.values:
+        if row.idxname and row.token:
+            yield _index(EXCHANGES[told.exch], told.exch, str(row.token), row.idxname)
+        else:
+            yield RowRefused("index without name or token", f"{told.exch},{row.token},{row.idxname}")
 
 
 def _index(exchange: Exchange, code: str, token: str, name: str) -> Instrument:
