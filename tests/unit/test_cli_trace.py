@@ -42,11 +42,13 @@ async def test_lines_are_printed_until_the_time_is_over(
                     {"action": "subscribe", "symbol": "SBIN", "exchange": "NSE", "mode": "LTP"},
                 ):
                     await socket.send(json.dumps(message))
-                code = await asyncio.to_thread(command, "trace", "nse:sbin", "--seconds", "1")
+                while "market_data" not in str(await socket.recv()):
+                    pass  # the market has begun to stream
+                code = await asyncio.to_thread(command, "trace", "nse:sbin", "--seconds", "2")
                 said = capfd.readouterr()
                 lines = said.out.splitlines()
                 assert code == 0, said.err
-                assert "tracing NSE:SBIN for 1 s" in said.err
+                assert "tracing NSE:SBIN for 2 s" in said.err
                 assert any(" in demo-paper" in line for line in lines)
                 assert any(" out demo-paper LTP every 50 ms to 1 clients: {" in line for line in lines)
                 code = await asyncio.to_thread(command, "trace", "SBIN")

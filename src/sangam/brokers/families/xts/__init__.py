@@ -8,9 +8,8 @@ from .answers import Wire
 from .data import data
 from .instruments import instruments
 from .login import Entrance, authorize
-from .member import EXCHANGES, Member
+from .member import EXCHANGES, LANES, Member
 from .stream import streams
-from .tables import LANES
 from .trading import Desk
 
 __all__ = ["EXCHANGES", "LANES", "Member", "broker"]

@@ -110,8 +110,9 @@ class Books:
 
     def orders(self, session: Session, ctx: Ctx) -> Operation[list[OrderUpdate]]:
         data = yield _asked(session, "/orders", "/orders/dealerorderbook")
-        rows = self.wire.book(data, OrderRow, "the order book")
-        return [update(row) for row in rows if _is_ours(session, row.client)]
+        return [
+            update(row) for row in self.wire.book(data, OrderRow, "the order book") if _is_ours(session, row.client)
+        ]
 
     def trades(self, session: Session, ctx: Ctx) -> Operation[list[Trade]]:
         data = yield _asked(session, "/orders/trades", "/orders/dealertradebook")

@@ -15,6 +15,9 @@ Way = Literal["keys", "token exchange", "page session"]
 EXCHANGES = (Exchange.NSE, Exchange.BSE, Exchange.NFO, Exchange.BFO, Exchange.NSE_INDEX, Exchange.BSE_INDEX)
 """What every installation is known to have."""
 
+LANES = frozenset({row.lane for row in LIMITS} | {"masters", "login"})
+"""What requests wait in, each with limits of its own."""
+
 
 class Member(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A broker of the family, as plain data.

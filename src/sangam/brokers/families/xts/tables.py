@@ -122,9 +122,6 @@ INTERVALS: Mapping[str, Interval] = {
 }
 """How much one request may span is not documented; public programs ask for a week of minutes."""
 
-LANES = frozenset({"orders", "history", "quotes", "subscriptions", "books", "margin", "masters", "login", "default"})
-"""What requests wait in, each with limits of its own."""
-
 LIMITS = (
     Limit("orders", 10, 1.0, reserve=2),
     Limit("history", 1, 1.0),
