@@ -405,6 +405,41 @@ def test_triggers_are_listed_in_either_spelling_and_alerts_are_none() -> None:
             drive(SPEC, TRADING.gtt.list(SESSION, CTX), [{**PENDING, **damage}])
 
 
+def test_a_trigger_that_stands_elsewhere_in_its_row_is_found() -> None:
+    """Zebu's sample has it among the variables, and the terms once more in an object of their own (GTT order)."""
+    assert TRADING.gtt is not None
+    bare = {name: PENDING[name] for name in ("stat", "ai_t", "tsym", "exch")}
+    inner = {"trantype": "S", "prctyp": "MKT", "qty": 1, "prc": "0", "prd": "C"}
+    row = {**bare, "al_id": "7", "token": "22", "d": "", "oivariable": [{"var_name": "x", "d": "1900"}], "prd": ""}
+    (gtt,) = drive(SPEC, TRADING.gtt.list(SESSION, CTX), [{**row, "place_order_params": inner}]).result
+    market = msgspec.structs.replace(STOP, price=Decimal(0), price_type=PriceType.MARKET)
+    assert (gtt.trigger_id, gtt.legs) == ("7", (market,))
+    for damage in ({"oivariable": []}, {"oivariable": 7}, {"oivariable": [7]}):
+        with pytest.raises(Unknown):
+            drive(SPEC, TRADING.gtt.list(SESSION, CTX), [{**PENDING, "d": "", **damage}])
+
+
+def test_a_trigger_keeps_the_side_from_which_it_waits() -> None:
+    """The broker does not change that: a stop below that is moved above the price would fire at once."""
+    assert TRADING.gtt is not None
+    number = "21041500000002"
+    lower = msgspec.structs.replace(STOP, trigger=Decimal(1850))
+    replaced = [{"stat": "Oi Replacedt", "Al_id": number}]
+    told = drive(SPEC, TRADING.gtt.modify(number, ACC, [lower], 2000.0, SESSION, CTX), [PENDING], replaced)
+    assert told.result == number
+    sent = form(told.requests[1])
+    assert (sent["al_id"], sent["ai_t"], sent["d"]) == (number, "LTP_B_O", "1850")
+    above = msgspec.structs.replace(STOP, trigger=Decimal(2100))
+    for instrument, leg, rows, says in (
+        (ACC, above, [PENDING], "waits for the price from the other side"),
+        (ACC, lower, EMPTY, "is not there"),
+        (MM, lower, [PENDING], "is not there"),
+    ):
+        with pytest.raises(Refused, match=says) as caught:
+            drive(SPEC, TRADING.gtt.modify(number, instrument, [leg], 2000.0, SESSION, CTX), rows)
+        assert not caught.value.sent
+
+
 def test_a_trigger_that_is_not_there_is_refused() -> None:
     assert TRADING.gtt is not None
     with pytest.raises(Refused):

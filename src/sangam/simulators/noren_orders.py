@@ -220,6 +220,8 @@ class NorenOrders:
         form = await form_of(request)
         trigger = self._waiting(form)
         market, value = self._watched(form)
+        if form["ai_t"] != trigger.legs[0]["ai_t"]:
+            raise Invalid("Invalid Oi")
         self.triggers.change(trigger, market, [value], [trigger.legs[0] | form])
         return self._done("Oi Replaced", trigger)
 
