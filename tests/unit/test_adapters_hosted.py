@@ -120,13 +120,27 @@ async def test_a_higher_mode_and_the_last_release_reach_it(tmp_path: Path) -> No
         await acme.hears(price)
         book = acme.want("SBIN:20", Mode.DEPTH, 20)
         await acme.hears(book)
-        deeper = [("subscribe", "SBIN", "NSE", 3, 5), ("unsubscribe", "SBIN", "NSE", 1)]
+        deeper = [("unsubscribe", "SBIN", "NSE", 1), ("subscribe", "SBIN", "NSE", 3, 5)]
         await wait_for(lambda: acme.client.calls[-2:] == deeper, what=f"{acme.client.calls}")  # it offers five levels
         for want in (price, book):
             acme.feed.release(want)
         gone = ("unsubscribe", "SBIN", "NSE", 3)
         await wait_for(lambda: acme.client.calls[-1] == gone, timeout=8, what="the last client's leaving")
         await acme.hears(held)
+    await all_end()
+
+
+async def test_an_unsubscribe_that_looks_at_no_mode_does_not_end_the_new_one(tmp_path: Path) -> None:
+    write_acme(tmp_path)
+    adapter = tmp_path / "broker" / "acme" / "streaming" / "acme_adapter.py"
+    adapter.write_text(adapter.read_text().replace("get((symbol, exchange)) == mode", "get((symbol, exchange))"))
+    async with stage(tmp_path) as acme:
+        await acme.hears(acme.want("SBIN"))
+        quote = acme.want("SBIN", Mode.QUOTE)
+        await acme.hears(quote)
+        assert acme.client.subscribed == {("SBIN", "NSE"): 2}
+        acme.feed.release(quote)
+        await wait_for(lambda: acme.client.subscribed == {("SBIN", "NSE"): 1}, timeout=8, what="the price alone")
     await all_end()
 
 

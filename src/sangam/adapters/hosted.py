@@ -107,13 +107,11 @@ class HostedCodec(BaseCodec):
     def update(self, wanted: Mapping[Key, Level]) -> Iterator[Result]:
         before = self.sent
         added, changed, removed = self.changes(wanted)
-        for key in removed:
+        # The old mode ends before the new one begins: many adapters' `unsubscribe` ends all of an instrument.
+        for key in (*removed, *(key for key in changed if before[key].mode is not wanted[key].mode)):
             yield _said("unsubscribe", key, before[key])
         for key in (*added, *changed):
             yield _said("subscribe", key, wanted[key], (key,))
-        for key in changed:
-            if before[key].mode is not wanted[key].mode:
-                yield _said("unsubscribe", key, before[key])
 
     def received(self, message: Message) -> Iterable[Result]:
         if isinstance(message, bytes):
