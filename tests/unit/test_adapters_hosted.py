@@ -28,6 +28,7 @@ from sangam.prices.prices import Prices
 from sangam.transport.socket import Timing
 
 ACCOUNT = "u-acme"
+UNPRINTABLE = "type('Bug', (Exception,), {'__str__': lambda self: 1 / 0})()"
 
 
 class Stage:
@@ -156,6 +157,16 @@ async def test_a_refusal_and_a_bug_cost_that_symbol(tmp_path: Path) -> None:
     await all_end()
 
 
+@pytest.mark.parametrize("body", ["return {'status': 'error', 'message': '\\udcff'}", f"raise {UNPRINTABLE}"])
+async def test_a_refusal_that_cannot_be_written_costs_no_other_symbol(tmp_path: Path, body: str) -> None:
+    price = 'self.publish_to_zmq({"symbol": symbol, "exchange": exchange, "ltp": 1.5})'
+    write_faulty(tmp_path, "bad", subscribe=f"if symbol == 'NOPE':\n            {body}\n        {price}")
+    async with stage(tmp_path, "bad") as bad:
+        nope, good = bad.want("NOPE"), bad.want("SBIN")
+        await bad.hears(good)
+        await wait_for(lambda: [refusal.want for refusal in bad.ears.refusals] == [nope], what="the refusal")
+
+
 async def test_a_lost_line_is_dialled_anew_with_a_new_instance(tmp_path: Path) -> None:
     write_acme(tmp_path)
     async with stage(tmp_path) as acme:
@@ -194,6 +205,9 @@ async def test_a_thread_that_dies_is_noticed_by_its_silence(tmp_path: Path, monk
         ({"connect": "self.connected = True; self.connected = False"}, "disconnected"),
         ({"connect": "self.connected = True; self.on_close(None, 1006, 'gone')"}, "closed (1006 gone)"),
         ({"disconnect": "raise OSError('no')", "connect": "raise OSError('never')"}, "connect failed: OSError: never"),
+        ({"connect": 'return {"status": "error", "code": [], "message": "no \\udcff"}'}, "connect: no ?"),
+        ({"connect": "self.connected = True; self.on_close(None, 1006, '\\udcff')"}, "closed (1006 ?)"),
+        ({"connect": f"raise {UNPRINTABLE}"}, "connect failed: Bug: an unprintable Bug"),
     ],
 )
 async def test_an_adapter_that_does_not_come_up_is_tried_again(
@@ -233,6 +247,24 @@ async def test_what_blocks_for_ever_costs_its_own_threads_once(tmp_path: Path, m
         await wait_for(lambda: bad.kind.made > 1, what="a new instance once the old one has ended")
         assert bad.kind.ended > ended  # what came up too late is ended again
     gate.set()
+    await all_end()
+
+
+async def test_what_took_too_long_to_begin_connects_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hosted, "LOGIN_TIMEOUT", 0.2)
+    monkeypatch.setattr(life, "GRACE", 0.05)
+    bodies = {"initialize": "type(self).gate.wait(20)", "connect": "type(self).connects += 1"}
+    write_faulty(tmp_path, "bad", **bodies, disconnect="type(self).held.wait(20)")
+    gate, held = threading.Event(), threading.Event()
+    async with stage(tmp_path, "bad") as bad:
+        bad.kind.gate, bad.kind.held, bad.kind.connects = gate, held, 0
+        bad.want("SBIN")
+        await bad.state(AccountState.RECONNECTING, "has not returned yet: initialize")
+        gate.set()
+        await bad.state(AccountState.RECONNECTING, "has not returned yet: disconnect")
+        assert bad.kind.connects == 0
+        held.set()
+        await wait_for(lambda: bad.kind.connects, what="another instance, which is quicker")
     await all_end()
 
 

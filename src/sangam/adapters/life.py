@@ -91,7 +91,7 @@ class Life:
     # --- the adapter's threads ----------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
-        session, answer = self._session, None
+        session = self._session
         auth = {**session.secrets, "client_id": client(session)}
         try:
             adapter = self._kind()
@@ -100,17 +100,17 @@ class Life:
             self._adapter = adapter
             adapter.initialize(self._name, adapter.user_id, auth)
             self.stands_in = "connect"
-            answer = adapter.connect()
+            status, code, reason = _answer(None if self._closed else adapter.connect())
         except BaseException as error:  # noqa: BLE001 - whatever a stranger's code raises is its own matter
             self._lost(f"{self.stands_in} failed: {_text(error)}")
             return
         finally:
             if self._closed:  # it took longer than anybody waited for it
+                self.stands_in = "disconnect"
                 self._disconnect()
-        told = answer if isinstance(answer, Mapping) else {}
-        if told.get("status") == "error":
-            self._lost(f"connect: {told.get('message', 'no reason given')}", told.get("code") in _REFUSED_LOGIN)
-        elif told.get("status") not in (None, "connecting"):
+        if status == "error":
+            self._lost(f"connect: {reason}", code in _REFUSED_LOGIN)
+        elif status != "connecting":
             self.opened()
 
     def _work(self) -> None:
@@ -124,18 +124,20 @@ class Life:
                 if verb == "unsubscribe":
                     adapter.unsubscribe(symbol, exchange, mode)
                     continue
-                told = adapter.subscribe(symbol, exchange, mode, depth)
+                status, _, reason = _answer(adapter.subscribe(symbol, exchange, mode, depth))
             except BaseException as error:  # noqa: BLE001 - as above
-                log.warning("%s: %s of %s:%s failed: %s", self._name, verb, exchange, symbol, _text(error))
-                told = {"status": "error", "message": f"{verb} failed: {_text(error)}"}
-            if verb == "subscribe" and isinstance(told, Mapping) and told.get("status") == "error":
-                self._tell("refused", symbol, exchange, str(told.get("message", "no reason given")))
+                status, reason = "error", f"{verb} failed: {_text(error)}"
+                log.warning("%s: %s:%s: %s", self._name, exchange, symbol, reason)
+            if verb == "subscribe" and status == "error":
+                self._tell("refused", symbol, exchange, reason)
             elif verb == "subscribe":
                 self._tell("taken", symbol, exchange)
 
     def _end(self) -> None:
         for thread in self._threads[:2]:
             thread.join(GRACE)
+        if not any(thread.is_alive() for thread in self._threads[:2]):
+            self.stands_in = "disconnect"
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -154,7 +156,7 @@ class Life:
 
     def closed(self, reason: str) -> None:
         if self._opened:
-            self._lost(reason)
+            self._lost(_plain(reason))
 
     def priced(self, topic: bytes, row: bytes) -> None:
         self._post(b"%b\n%b" % (topic, row))
@@ -215,5 +217,23 @@ class _Publisher:
         self._life.priced(bytes(topic), bytes(row))
 
 
+# --- what strangers say, whatever their objects do --------------------------------------------------------------------
+
+
+def _answer(told: object) -> tuple[str, str, str]:
+    """Status, code and message of what `connect` and `subscribe` answer."""
+    row = {name: value for name, value in told.items() if value is not None} if isinstance(told, Mapping) else {}
+    status, code, reason = row.get("status", "connecting"), row.get("code", ""), row.get("message", "no reason given")
+    return _plain(status), _plain(code), _plain(reason)
+
+
 def _text(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {_plain(error)}"
+
+
+def _plain(told: object) -> str:
+    """As text that can be passed on: half a surrogate pair, as of a badly decoded byte, cannot be encoded."""
+    try:
+        return str(told).encode(errors="replace").decode()
+    except BaseException:  # noqa: BLE001 - a `__str__` of theirs
+        return f"an unprintable {type(told).__name__}"
