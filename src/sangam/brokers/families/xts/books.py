@@ -139,8 +139,7 @@ class Books:
         our products would open a second position instead of closing the first."""
         data = yield _asked(session, "/portfolio/positions", "/portfolio/dealerpositions", dayOrNet="NetWise")
         told = data.get("positionList") if isinstance(data, dict) else data
-        if isinstance(told, list):
-            told = [_renamed(row) for row in told]
+        told = [_renamed(row) for row in told] if isinstance(told, list) else told
         rows = [row for row in self.wire.book(told, _Position, "the positions") if _is_ours(session, row.client)]
         known((row.product for row in rows), NEAREST, self.wire.title, "the positions")
         known((row.brexchange for row in rows), CODES, self.wire.title, "the positions")

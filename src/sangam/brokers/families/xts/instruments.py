@@ -48,8 +48,7 @@ def parse(files: Sequence[bytes], title: str) -> Iterator[Instrument | RowRefuse
     """Every row of every master, then NSE's indices, as an instrument or a refusal. Another file raises DecodeError."""
     *masters, indices = files
     for content in masters:
-        lines = _decoded(content, _Master, title).result.splitlines()
-        yield from told_apart(_taken(line) for line in lines if line)
+        yield from told_apart(_taken(line) for line in _decoded(content, _Master, title).result.splitlines() if line)
     for name in _decoded(indices, _IndexList, title).result.names:
         yield _index(name)
 

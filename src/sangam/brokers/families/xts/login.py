@@ -137,11 +137,13 @@ class Entrance:
                 "Correct the account's client_code."
             )
         data, found = yield from self._opened_data(session)
-        secrets = {"access_token": orders.token, "user_id": orders.user}
-        secrets |= {"feed_token": data.token, "feed_user": data.user}
         return Grant(
-            secrets=secrets, client_id=session.secrets.get("client_code") or orders.user, hosts={**hosts, **found}
-        )
+            secrets={
+                "access_token": orders.token, "user_id": orders.user, "feed_token": data.token, "feed_user": data.user,
+            },
+            client_id=session.secrets.get("client_code") or orders.user,
+            hosts={**hosts, **found},
+        )  # fmt: skip
 
     def _opened_data(self, session: Session) -> Operation[tuple[_Opened, Mapping[str, str]]]:
         """Market data is served at one of several prefixes: what is not there has no envelope."""

@@ -10,7 +10,6 @@ SOURCE = "WEBAPI"
 LOOKUP = {"accesspassword": "2021HostLookUpAccess", "version": "interactive_1.0.1"}
 """What the host look-up is asked with: a public constant of Symphony's SDK."""
 
-INTERACTIVE = "/interactive"
 BINARY = "binary"
 """In the prefix of a market-data service that sends packets rather than JSON."""
 
