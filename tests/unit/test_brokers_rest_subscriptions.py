@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from sangam.brokers.contract import EMPTY, Call, Confirmed, Notice, Refusal, Request, Result
 from sangam.brokers.rest_subscriptions import Kind, RestSubscriptions
+from sangam.brokers.wire import Message
 from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError, RateLimited, Refused, Unknown
 from sangam.model.instrument import Level
@@ -35,6 +36,9 @@ class Codec(RestSubscriptions):
             raise Unknown("no answer")
         return [Patch(key, {"ltp": 1.0}) for key in keys if key in self.fresh]
 
+    def received(self, message: Message) -> Iterable[Result]:
+        return ()
+
     def take_asked(self) -> list[Asked]:
         asked, self.asked = self.asked, []
         return asked
@@ -63,11 +67,9 @@ def test_requests_go_out_one_by_one_in_batches() -> None:
     assert first.keys == ("a", "b")
     assert list(codec.update({"a": LTP, "b": LTP})) == [], "another one is on its way"
     told = list(codec.replied(first, None))
-    assert told[:3] == [Confirmed(("a", "b")), Patch("a", {"ltp": 1.0}), Patch("b", {"ltp": 1.0})]
-    assert codec.take_asked() == [("subscribe", 1, ("c",))]
-    answered(codec, told)
-    assert codec.take_asked() == [("leave", 1, ("c",))]
-    assert codec.taken == {"a", "b"}
+    assert told == [Confirmed(("a", "b")), Patch("a", {"ltp": 1.0}), Patch("b", {"ltp": 1.0})]
+    assert codec.take_asked() == []
+    assert codec.held == {"a": (1,), "b": (1,)}
 
 
 def test_a_change_of_level_leaves_one_kind_for_others() -> None:
@@ -78,7 +80,7 @@ def test_a_change_of_level_leaves_one_kind_for_others() -> None:
     assert codec.take_asked() == [("leave", 1, ("a",)), ("subscribe", 9, ("a",)), ("subscribe", 2, ("a",))]
     answered(codec, codec.update({}))
     assert codec.take_asked() == [("leave", 9, ("a",)), ("leave", 2, ("a",))]
-    assert codec.taken == set()
+    assert codec.held == {}
 
 
 def test_what_is_dropped_and_wanted_at_once_is_left_before_it_is_subscribed_anew() -> None:
@@ -98,6 +100,37 @@ def test_what_an_earlier_socket_subscribed_is_left_and_subscribed_anew_for_its_s
     subscribe = call_of(codec.replied(leave, None))
     assert codec.take_asked() == [("subscribe", 1, ("a",)), ("leave", 1, ("a",)), ("subscribe", 1, ("a",))]
     assert list(codec.replied(subscribe, EMPTY)) == [Confirmed(("a",)), Patch("a", {"ltp": 1.0})]
+
+
+def test_what_was_released_while_there_was_no_socket_is_left_by_the_next_one() -> None:
+    before, codec = Codec(), Codec()
+    answered(before, before.update({"a": DEPTH, "b": LTP, "c": LTP}))
+    codec.follow(before)
+    answered(codec, codec.update({"a": LTP, "c": LTP}))
+    assert codec.take_asked() == [
+        ("leave", 9, ("a",)), ("leave", 2, ("a",)), ("leave", 1, ("b",)), ("subscribe", 1, ("a", "c")),
+    ]  # fmt: skip
+    assert codec.held == {"a": (1,), "c": (1,)}
+    answered(codec, codec.update({"c": LTP}))
+    assert codec.take_asked() == [("leave", 1, ("a",))]
+
+
+def test_what_nobody_knows_the_fate_of_is_left_by_the_next_socket_too() -> None:
+    before, codec = Codec(), Codec()
+    before.update({"a": LTP})
+    codec.follow(before)
+    answered(codec, codec.update({}))
+    assert codec.take_asked() == [("leave", 1, ("a",))]
+
+
+def test_what_is_there_already_tells_that_all_that_is_wanted_may_be_there() -> None:
+    codec = Codec()
+    leave = call_of(codec.replied(call_of(codec.update({"a": LTP, "b": LTP, "c": DEPTH})), EMPTY))
+    answered(codec, codec.replied(leave, None))
+    assert codec.held == {"a": (1,), "b": (1,), "c": (9, 2)}
+    codec = Codec()
+    codec.replied(call_of(codec.update({"a": LTP, "b": LTP, "c": DEPTH})), EMPTY)
+    assert len(codec.held) == 3, "as long as nobody knows better"
 
 
 def test_a_snapshot_that_is_older_than_the_socket_is_not_told() -> None:
@@ -123,6 +156,15 @@ def test_a_refusal_of_many_is_narrowed_down_to_the_one_it_is_about() -> None:
     assert codec.take_asked()[1:] == [("subscribe", 1, ("a",)), ("subscribe", 1, ("b",))]
     codec.update({"a": LTP, "b": LTP})
     assert codec.take_asked() == [("subscribe", 1, ("a",))], "wanted again, it is asked for again"
+
+
+def test_a_refused_instrument_leaves_nothing_behind() -> None:
+    codec = Codec()
+    prices = call_of(codec.replied(call_of(codec.update({"a": DEPTH})), None))
+    assert codec.held == {"a": (9, 2)}
+    answered(codec, failed(codec, prices, Refused("no book")))
+    assert codec.take_asked() == [("subscribe", 9, ("a",)), ("subscribe", 2, ("a",)), ("leave", 9, ("a",))]
+    assert codec.held == {}
 
 
 def test_what_is_good_to_know_costs_no_instrument() -> None:

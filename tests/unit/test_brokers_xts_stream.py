@@ -9,8 +9,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conformance.matrix import World
+from tests.conformance.rig import rig_for
+from tests.conformance.stands import STANDS
 from tests.contract.driver import Rest, Socket
 from tests.contract.test_xts import OPENING, PLACEHOLDER, PLAIN_1501, SNAPSHOT
+from tests.support import wait_for
 from tests.unit.test_brokers_xts_packets import KEY, LIVE, book, packet
 
 from sangam.brokers import jainamxts, rmoney
@@ -25,11 +29,12 @@ from sangam.brokers.contract import (
     Replaced,
 )
 from sangam.brokers.wire import SocketIOEvent
-from sangam.model.enums import Exchange, Mode
+from sangam.model.enums import AccountState, Exchange, Mode
 from sangam.model.errors import DecodeError
 from sangam.model.instrument import Instrument, Level
-from sangam.model.market import Patch
+from sangam.model.market import Key, Patch
 from sangam.model.order import OrderUpdate
+from sangam.simulators.xts import Xts
 
 PATH = "/instruments/subscription"
 NIFTY = (2, 35001)
@@ -129,6 +134,23 @@ def test_what_is_left_is_the_limit() -> None:
     assert not [event for event in socket.take_events() if isinstance(event, LimitChanged)]
 
 
+def test_what_an_earlier_socket_holds_makes_no_limit_smaller() -> None:
+    """Two shares and a future, which are asked for in two requests: each counts what the session has in all."""
+    wanted: dict[Key, Level] = {KEY: QUOTE, (1, 1): QUOTE, NIFTY: QUOTE}
+    there = refusal("e-session-0002", "Instrument Already Subscribed !")
+    answers = [there, reply(left=47), there, reply(left=47), there, reply(left=47)]
+    for known in (True, False):
+        rest, before = opened(*[reply(left=47)] * 3, *answers, puts=(reply(),) * 3)
+        before.want(wanted)
+        socket = Socket(rest, rmoney.SPEC.streams[0])
+        if known:
+            socket.codec.follow(before.codec)
+        socket.want(wanted)
+        socket.receive(*OPENING)
+        assert len(rest.sent) == 12
+        assert not [event for event in socket.events if isinstance(event, LimitChanged)]
+
+
 def test_a_full_session_refuses_what_is_too_much() -> None:
     full = refusal("e-session-0004", "limit exceeded")
     _, socket = opened(full, reply(left=0), full)
@@ -215,6 +237,33 @@ def test_an_instrument_is_named_by_segment_and_number() -> None:
     key = rmoney.SPEC.streams[0].key
     assert key(Instrument(exchange=Exchange.NSE_INDEX, brexchange="NSECM", **name)) == (1, 26000)  # type: ignore[arg-type]
     assert key(Instrument(exchange=Exchange.BFO, brexchange="BSEFO", **name)) == (12, 26000)  # type: ignore[arg-type]
+
+
+async def test_the_broker_holds_what_is_wanted_and_nothing_else() -> None:
+    """The last want is left, too, and so is what was released while the socket was down."""
+    async with rig_for(rmoney.SPEC, STANDS["rmoney"], World()) as rig:
+        share, future, simulator = await rig.share(), await rig.future(), rig.simulator
+        assert isinstance(simulator, Xts)
+
+        async def held(*wanted: Instrument) -> None:
+            ids = {(each.symbol, each.exchange) for each in wanted}
+            await wait_for(lambda: {market.contract.id for market in simulator.subscribed} == ids)
+
+        async with rig.streaming() as feed:
+            last, going = feed.want(share), feed.want(future, Mode.QUOTE)
+            await held(share, future)
+            simulator.faults.max_sockets = 0
+            simulator.faults.kill_sockets()
+            await feed.state(AccountState.RECONNECTING)
+            feed.feed.release(going)
+            await wait_for(lambda: "ltp" not in feed.last(future).fields)
+            simulator.faults.max_sockets = None
+            await held(share)
+            await feed.shows(share)
+            feed.feed.release(last)
+            await held()
+            feed.want(share)
+            await feed.shows(share)
 
 
 # --- news of orders ---------------------------------------------------------------------------------------------------

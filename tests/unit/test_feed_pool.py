@@ -162,16 +162,16 @@ def test_a_refused_change_of_level_can_be_taken_back() -> None:
 
 
 def test_idle_sockets_are_told_but_the_sessions_own_is_kept() -> None:
-    on_want, with_session = Bench(1, 3), Bench(1, 3, opens="with_session")
+    on_want, stays, with_session = Bench(1, 3), Bench(1, 3, stays=True), Bench(1, 3, opens="with_session")
     with_session.pool.open_first()
     with_session.pool.open_first()
     assert len(with_session.opened) == 1
-    for bench in (on_want, with_session):
+    for bench in (on_want, stays, with_session):
         bench.put(*"ABC")
         bench.pool.drop("A")
         bench.pool.drop("C")
     assert on_want.idle == [1, 3]
-    assert with_session.idle == [3]
+    assert stays.idle == with_session.idle == [3]
 
 
 def test_a_socket_whose_credential_died_is_no_idle_one() -> None:

@@ -1,6 +1,7 @@
 """The connection loop against a real WebSocket server that misbehaves."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 from tests.support import wait_for
-from tests.toy_broker import ToyServer, toy_session, toy_stream
+from tests.toy_broker import ToyCodec, ToyServer, toy_session, toy_stream
 
-from sangam.brokers.contract import Event, Operation, Session, Stream
+from sangam.brokers.contract import Codec, Event, Operation, Session, Stream
 from sangam.model.clock import SystemClock
 from sangam.model.enums import Mode
 from sangam.model.errors import BrokerError
@@ -133,6 +134,20 @@ async def test_a_lost_socket_comes_back_with_everything_it_carried(bench: Bench)
     await bench.server.drop()
     await wait_for(lambda: connection.reconnects == 1 and bench.server.carried == {"A": 1})
     assert bench.states == [SocketState.LIVE, SocketState.RECONNECTING, SocketState.LIVE]
+
+
+async def test_a_codec_follows_that_of_the_socket_before(bench: Bench) -> None:
+    codecs, followed = [ToyCodec(), ToyCodec(), ToyCodec()], list[tuple[Codec, Codec]]()
+    for codec in codecs:
+        codec.follow = lambda before, codec=codec: followed.append((codec, before))  # type: ignore[method-assign,misc]
+    coming = iter(codecs)
+    connection = bench.connect(dataclasses.replace(toy_stream(), codec=lambda *_: next(coming)))
+    for reconnects in (1, 2):
+        await state(connection, SocketState.LIVE)
+        await bench.server.drop()
+        await wait_for(lambda: connection.reconnects == reconnects)  # noqa: B023
+    await state(connection, SocketState.LIVE)
+    assert followed == [(codecs[1], codecs[0]), (codecs[2], codecs[1])]
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED])

@@ -1,8 +1,9 @@
 """Market data whose subscriptions are asked for by HTTP requests, while the socket only tells.
 
-They belong to the broker's session, so that an earlier socket may have left some. Each is of a `kind` (XTS: a message
-code); an instrument may need several. Requests go out one by one: two about the same instrument must not pass each
-other. What was subscribed already is left and subscribed anew, since only a new subscription brings a snapshot."""
+They belong to the broker's session, so that an earlier socket may have left some: a codec takes over what its
+predecessor held, and leaves what is not wanted any more. Each is of a `kind` (XTS: a message code); an instrument may
+need several. Requests go out one by one: two about the same instrument must not pass each other. What was subscribed
+already is left and subscribed anew, since only a new subscription brings a snapshot."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from sangam.model.instrument import Level
 from sangam.model.market import Key
 
 from .operation import EMPTY, Operation, Request
-from .stream import BaseCodec, Call, Confirmed, Notice, Refusal, Result, batches
+from .stream import BaseCodec, Call, Codec, Confirmed, Notice, Refusal, Result, batches
 
 Kind = int | str
 
@@ -29,7 +30,7 @@ class _Job(NamedTuple):
 
 class RestSubscriptions(BaseCodec):
     """The half of a codec that subscribes; `received` is the broker's own. `kinds` are those wanted of each instrument
-    now, `taken` the instruments that the broker took; `fresh` still wait for their snapshot: what the socket tells
+    now, `held` those that the broker's session may have; `fresh` still wait for their snapshot: what the socket tells
     first is newer, so that it removes them."""
 
     batch = 50
@@ -38,11 +39,12 @@ class RestSubscriptions(BaseCodec):
     def __init__(self) -> None:
         super().__init__()
         self.kinds: dict[Key, tuple[Kind, ...]] = {}
-        self.taken: set[Key] = set()
+        self.held: dict[Key, tuple[Kind, ...]] = {}
         self.fresh: set[Key] = set()
         self._jobs: deque[_Job] = deque()
         self._job: _Job | None = None
         self._failed: list[_Job] = []
+        self._inherited: dict[Key, tuple[Kind, ...]] = {}
 
     # --- what each broker says ----------------------------------------------------------------------------------------
 
@@ -61,10 +63,15 @@ class RestSubscriptions(BaseCodec):
 
     # --- one by one ---------------------------------------------------------------------------------------------------
 
+    def follow(self, before: Codec) -> None:
+        self.held = dict(cast(RestSubscriptions, before).held)
+        self._inherited = dict(self.held)
+
     def update(self, wanted: Mapping[Key, Level]) -> Iterable[Result]:
         self.changes(wanted)
         before, self.kinds = self.kinds, {key: self.kinds_of(key, level) for key, level in wanted.items()}
-        self._ask("leave", before, self.kinds)
+        inherited, self._inherited = self._inherited, {}
+        self._ask("leave", inherited or before, self.kinds)
         self._ask("subscribe", self.kinds, before)
         return self._next()
 
@@ -88,22 +95,39 @@ class RestSubscriptions(BaseCodec):
         return job.action == "subscribe" and any(self.kinds.get(key, ())[-1:] == (job.kind,) for key in job.keys)
 
     def _next(self) -> Iterable[Result]:
-        if self._job is not None or not self._jobs:
-            return ()
-        self._job = job = self._jobs.popleft()
-        vital = job.keys if self._is_vital(job) else ()
-        self.fresh.update(vital)
-        return (Call(_asked(self.request(job.action, job.kind, job.keys)), vital, f"{job.action} {job.kind}"),)
+        """Only what is wanted still is subscribed, and only what may be there is left."""
+        while self._job is None and self._jobs:
+            job = self._jobs.popleft()
+            where = self.held if job.action == "leave" else self.kinds
+            if not (keys := tuple(key for key in job.keys if job.kind in where.get(key, ()))):
+                continue
+            self._job = job = job._replace(keys=keys)
+            vital = keys if self._is_vital(job) else ()
+            self.fresh.update(vital)
+            if job.action == "subscribe":
+                self._hold(job)
+            return (Call(_asked(self.request(job.action, job.kind, keys)), vital, f"{job.action} {job.kind}"),)
+        return ()
+
+    def _hold(self, job: _Job, held: bool = True) -> None:
+        """The broker may have what a request is about, or surely has it no more."""
+        for key in job.keys:
+            kinds = tuple(kind for kind in self.held.get(key, ()) if kind != job.kind)
+            if held or kinds:
+                self.held[key] = (*kinds, job.kind) if held else kinds
+            else:
+                self.held.pop(key, None)
 
     def replied(self, call: Call, payload: Any) -> Iterable[Result]:
         job = cast(_Job, self._job)
         results: list[Result] = []
         if job.action == "leave":
-            self.taken.difference_update(key for key in job.keys if key not in self.kinds)
+            self._hold(job, False)
         elif payload is EMPTY and not job.again:
+            # An earlier process may have left whatever is wanted now.
+            self.held |= {key: kinds for key, kinds in self.kinds.items() if key not in self.held}
             self._jobs.extendleft((job._replace(again=True), job._replace(action="leave")))
         else:
-            self.taken.update(job.keys)
             try:
                 results = [Confirmed(call.keys), *self.subscribed(job.kind, job.keys, payload)]
             except BrokerError as error:  # an answer that nobody can read
@@ -119,17 +143,23 @@ class RestSubscriptions(BaseCodec):
         results: list[Result] = []
         if not isinstance(error, Refused) or isinstance(error, RateLimited):
             self._failed.append(job)
-        elif job.action == "subscribe" and len(job.keys) > 1:
+        elif job.action == "subscribe":
+            self._hold(job, False)
+            results = self._refused(job, call, error)
+        return (*results, *self._next())
+
+    def _refused(self, job: _Job, call: Call, error: BrokerError) -> list[Result]:
+        if len(job.keys) > 1:
             half = len(job.keys) // 2
             self._jobs.extendleft(job._replace(keys=some) for some in (job.keys[half:], job.keys[:half]))
-        elif job.action == "subscribe" and not call.keys:
-            results.append(Notice("warning", f"no {job.kind}: {error}"))
-        elif job.action == "subscribe":
-            (key,) = job.keys
-            self.sent.pop(key, None)
-            self.kinds.pop(key, None)
-            results.append(Refusal(key, str(error)))
-        return (*results, *self._next())
+            return []
+        if not call.keys:
+            return [Notice("warning", f"no {job.kind}: {error}")]
+        (key,) = job.keys
+        self.sent.pop(key, None)
+        self.kinds.pop(key, None)
+        self._jobs.extend(_Job("leave", kind, (key,)) for kind in self.held.get(key, ()))
+        return [Refusal(key, str(error))]
 
     def heartbeat(self) -> Iterable[Result]:
         """Asks again for what failed, as far as it is still wanted so."""

@@ -114,6 +114,11 @@ Result = Event | Effect
 class Codec(Protocol):
     """One per socket and connection; holds only what decoding needs. Bad bytes raise DecodeError and nothing else."""
 
+    def follow(self, before: "Codec") -> None:
+        """Called first of all where a socket takes the place of another one of its session: what outlives a socket can
+        be had of that one's codec."""
+        ...
+
     def opened(self) -> Iterable[Result]:
         """The socket is up: what to say first (a login frame), or LoggedIn at once."""
         ...
@@ -148,6 +153,9 @@ class BaseCodec:
 
     def __init__(self) -> None:
         self.sent = {}
+
+    def follow(self, before: Codec) -> None:
+        """Nothing outlives a socket."""
 
     def opened(self) -> Iterable[Result]:
         return (LoggedIn(),)
@@ -240,7 +248,8 @@ class Stream:
     say nothing at all (heartbeats included) before it is taken for dead; None where the wire has no heartbeat and
     quiet is normal. `ping` is how often the transport asks for a sign of life: by WebSocket's ping, or by that of the
     framing, which has a pace of its own unless this names one. `linger` is how long the last want is kept after its
-    client left."""
+    client left. `stays` says that the first socket is kept when nothing is wanted of it any more: where subscriptions
+    outlive a socket, somebody must be there to leave them."""
 
     name: str
     carries: Carries
@@ -249,6 +258,7 @@ class Stream:
     key: Callable[[Instrument], Key | None]
     limits: StreamLimits
     opens: Literal["on_want", "with_session"] = "on_want"
+    stays: bool = False
     cost: Callable[[Instrument, Level], int] = _no_cost
     partition: Callable[[Instrument, Level], Hashable] = _one_part
     silence: float | None = None

@@ -106,7 +106,7 @@ class Pool:
     def idle(self) -> list[Connection]:
         """Sockets that carry nothing and need not stay open. One that ended for good stays in its place: a new one
         would try the same dead credential again."""
-        keep = 1 if self.stream.opens == "with_session" else 0
+        keep = 1 if self.stream.opens == "with_session" or self.stream.stays else 0
         loads = list(self._loads.items())[keep:]
         return [connection for connection, load in loads if not load.cost and connection.state not in ENDED]
 

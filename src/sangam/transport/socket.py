@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sangam.brokers.contract import Ctx, Event, Session, Stream
+from sangam.brokers.contract import Codec, Ctx, Event, Session, Stream
 from sangam.model.clock import Clock
 from sangam.model.errors import BrokerError, SessionExpired
 from sangam.model.instrument import Level
@@ -89,6 +89,7 @@ class Connection:
         self._timing = timing
         self._backoff = Backoff(timing.backoff_first, timing.backoff_cap)
         self._link: Link | None = None
+        self._codec: Codec | None = None
         self._update_due = False
         self._dropped: set[Key] = set()
         self._task = asyncio.create_task(self._keep_up(), name=f"socket {label}")
@@ -158,6 +159,9 @@ class Connection:
         ctx = Ctx(self._clock.now_ms(), os.urandom)
         endpoint = await self._run(self.stream.open(session, ctx))
         codec = self.stream.codec(session, endpoint, ctx)
+        if self._codec is not None:
+            codec.follow(self._codec)
+        self._codec = codec
         owner, label = self._owner, self.label
         link = self._link = Link(
             endpoint,

@@ -100,7 +100,7 @@ class FeedCodec(RestSubscriptions):
                 continue
             if kind == INTEREST or patch.key in self.fresh:
                 yield from self._ours(cast(int, kind), patch)
-        if told.left is not None and (room := len(self.taken) + told.left) < self._room:
+        if told.left is not None and (room := len(self.held) + told.left) < self._room:
             self._room = room
             yield LimitChanged(room)
 
@@ -197,6 +197,7 @@ def streams(member: Member, wire: Wire) -> tuple[Stream, ...]:
         key=key,
         # Whether a session may have more sockets is not known.
         limits=StreamLimits(symbols_per_socket=member.symbols, sockets=1),
+        stays=True,
         heartbeat=5.0,
         silence=50.0,
     )
