@@ -140,7 +140,7 @@ class _BasketMargin(msgspec.Struct):
     """The account's margin when every leg has traded, and before."""
 
     marginusedtrade: Number
-    marginusedprev: Number = 0.0
+    marginusedprev: Number
 
 
 class Books:

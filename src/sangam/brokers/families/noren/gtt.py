@@ -123,6 +123,7 @@ def _terms(instrument: Instrument, leg: GttLeg, last_price: float, session: Sess
         "qty": str(leg.quantity),
         "prc": f"{leg.price:f}",
         "dscqty": "0",
+        "remarks": "GTT",
     }
 
 

@@ -75,7 +75,7 @@ FILLED = "%d-%m-%Y %H:%M:%S"
 UNSET = 946_665_000_000
 """What lies before 2000 (it is 1980, in milliseconds) stands for none."""
 
-NOTHING = ('error occurred : 5 "no data"', "no data :")
+NOTHING = ('error occurred : 5 "no data"', 'error occurred : 5 {"no data"}', "no data :")
 """With these words an empty book is told as an error."""
 
 DEAD = "session expired"
