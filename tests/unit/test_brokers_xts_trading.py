@@ -219,6 +219,8 @@ def test_trades_are_fills_not_orders() -> None:
     )  # fmt: skip
     with pytest.raises(Unknown, match="products that are not known"):
         drive(SPEC, TRADING.trades(SESSION, CTX), success([row | {"ProductType": "MTF"}]))
+    with pytest.raises(Unknown, match="unknown form"):
+        drive(SPEC, TRADING.trades(SESSION, CTX), success([row | {"OrderSide": "?"}]))
 
 
 POSITION = {
@@ -266,8 +268,12 @@ def test_older_hosts_name_a_position_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"Quantity": ""}, {"Quantity": "7.5"}, {"ProductType": "?"}, {"ExchangeSegment": "X"}]
-)
+    "damage",
+    [
+        {"Quantity": ""}, {"Quantity": "7.5"}, {"ProductType": "?"}, {"ExchangeSegment": "X"},
+        {"ExchangeInstrumentId": "4l376"},
+    ],
+)  # fmt: skip
 def test_a_damaged_position_spoils_the_book(damage: dict[str, str]) -> None:
     with pytest.raises(Unknown):
         drive(SPEC, TRADING.positions(SESSION, CTX), success([POSITION | damage]))

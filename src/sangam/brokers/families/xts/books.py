@@ -18,7 +18,7 @@ from .data import last_prices
 from .login import dealt
 from .packets import Key
 from .tables import CODES, NEAREST, ORDER_TYPES, PRODUCTS
-from .updates import NAMES, OrderRow, stamp, update
+from .updates import NAMES, OrderRow, Side, stamp, update
 
 
 class _Trade(
@@ -35,7 +35,7 @@ class _Trade(
     order_id: int | str
     brexchange: str
     token: int | str
-    action: str
+    action: Side
     product: str
     quantity: Units
     price: Number
@@ -53,7 +53,7 @@ class _Position(
     },
 ):  # fmt: skip
     brexchange: str
-    token: int | str
+    token: int
     product: str
     quantity: Units
     bought: Number = 0.0
@@ -144,7 +144,7 @@ class Books:
         known((row.product for row in rows), NEAREST, self.wire.title, "the positions")
         known((row.brexchange for row in rows), CODES, self.wire.title, "the positions")
         rows = [row for row in rows if row.product in PRODUCTS]
-        keys = {(CODES[row.brexchange], int(row.token)) for row in rows if row.quantity}
+        keys = {(CODES[row.brexchange], row.token) for row in rows if row.quantity}
         prices = yield from last_prices(self.wire, sorted(keys))
         return [
             shaped(
@@ -155,7 +155,7 @@ class Books:
                 product=PRODUCTS[row.product],
                 quantity=int(row.quantity),
                 average_price=(row.bought if row.quantity > 0 else row.sold) if row.quantity else 0.0,
-                ltp=prices.get((CODES[row.brexchange], int(row.token)), 0.0),
+                ltp=prices.get((CODES[row.brexchange], row.token), 0.0),
             )
             for row in rows
         ]

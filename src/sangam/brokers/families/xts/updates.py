@@ -33,6 +33,9 @@ NAMES = {
     "placed": "OrderGeneratedDateTime",
 }
 
+Side = Literal["BUY", "SELL", "Buy", "Sell"]
+"""Books write the former, the socket the latter."""
+
 
 class OrderRow(msgspec.Struct, rename=NAMES):
     """Numbers may be text; what is not told (an empty text, ``NaN``) is left out. News of the socket have the same
@@ -41,7 +44,7 @@ class OrderRow(msgspec.Struct, rename=NAMES):
     order_id: int | str
     brexchange: str
     token: int | str
-    action: Literal["BUY", "SELL", "Buy", "Sell"]
+    action: Side
     quantity: Units
     status: str
     client: str = ""
