@@ -12,7 +12,7 @@ from tests.unit.test_brokers_xts_login import CTX, SESSION, failure, success
 from sangam.brokers import iifl
 from sangam.brokers.contract import Candle, RowRefused
 from sangam.model.enums import Exchange, InstrumentType
-from sangam.model.errors import DecodeError, Refused, Unknown
+from sangam.model.errors import DecodeError, Refused, SessionExpired, Unknown
 from sangam.model.instrument import Instrument
 from sangam.model.market import Depth, DepthLevel, Patch
 
@@ -166,6 +166,16 @@ def test_quotes_with_book_and_open_interest() -> None:
     forms = [(request.json["xtsMessageCode"], len(request.json["instruments"])) for request in answer.requests]
     assert forms == [(1502, 3), (1510, 1)]
     assert {(request.auth, request.effect) for request in answer.requests} == {("market", "read")}
+
+
+def test_a_price_stands_without_open_interest_where_that_is_not_offered() -> None:
+    depth = told(row(2, 35001, Touchline={"LastTradedPrice": 1.5}, Bids=[], Asks=[]))
+    asked = DATA.quotes([FUTURE], SESSION, CTX)
+    answer = drive(SPEC, asked, depth, failure("e-property-validation-failed", "Bad Request"))
+    assert answer.result == [Patch(FUTURE, {"ltp": 1.5}, Depth([], []), True)]
+    for unsure in (failure("e-session-0007", "Invalid Token"), failure("e-x", "Try again", 503)):
+        with pytest.raises((SessionExpired, Unknown)):
+            drive(SPEC, DATA.quotes([FUTURE], SESSION, CTX), depth, unsure)
 
 
 @pytest.mark.parametrize("result", [{"listQuotes": ["{"]}, {"listQuotes": [5]}, [], None])

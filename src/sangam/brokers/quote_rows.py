@@ -6,10 +6,11 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 
 from sangam.model.clock import IST_SECONDS
-from sangam.model.errors import Unknown
+from sangam.model.errors import RateLimited, Refused, SessionExpired, Unknown
 from sangam.model.market import Depth, Fields
 
 from .data import Candle
+from .operation import Operation, Request
 from .rows import Number, bar_start, levels
 
 Time = TypeVar("Time", str, int)
@@ -46,6 +47,17 @@ def told(row: msgspec.Struct) -> Fields:
         if name in _NAMES and isinstance(value, int | float):
             fields[name] = int(value) if name in _COUNTS else value
     return cast(Fields, fields)
+
+
+def where_offered(asked: Request | list[Request]) -> Operation[Any]:
+    """What goes with a price (a book, open interest); None where the broker says that it has no such thing: the price
+    stands without it."""
+    try:
+        return (yield asked)
+    except (SessionExpired, RateLimited):
+        raise
+    except Refused:
+        return None
 
 
 class CandleRow(msgspec.Struct, Generic[Time], array_like=True, gc=False):

@@ -7,9 +7,9 @@ from typing import Any, cast
 import msgspec
 
 from sangam.brokers.contract import Candle, Ctx, Data, Operation, Request, Session, batches
-from sangam.brokers.quote_rows import CandleRow, LevelRow, candles, told
+from sangam.brokers.quote_rows import CandleRow, LevelRow, candles, told, where_offered
 from sangam.brokers.rows import Number, levels, moment
-from sangam.model.errors import BrokerError, RateLimited, Refused, SessionExpired, Unknown
+from sangam.model.errors import BrokerError, Refused, SessionExpired, Unknown
 from sangam.model.instrument import Instrument
 from sangam.model.market import Depth, Fields, Patch
 
@@ -122,23 +122,13 @@ def _quotes(instruments: Sequence[Instrument], session: Session, ctx: Ctx) -> Op
 
 def _deepen(patch: Patch, instrument: Instrument) -> Operation[None]:
     form = {"exchange": instrument.brexchange, "instrumentId": instrument.token}
-    if (told_depth := (yield from _where_offered(asked("marketdepth", form, "depth")))) is not None:
+    if (told_depth := (yield from where_offered(asked("marketdepth", form, "depth")))) is not None:
         book = read(told_depth, _Depth, "a book").market_depth
         patch.depth = Depth(levels(book.bids), levels(book.asks))
     if instrument.expiry is None:
         return
-    if (told_interest := (yield from _where_offered(asked("openinterest", form, "interest")))) is not None:
+    if (told_interest := (yield from where_offered(asked("openinterest", form, "interest")))) is not None:
         patch.fields.update(told(read(told_interest, _Interest, "open interest")))
-
-
-def _where_offered(request: Request) -> Operation[Any]:
-    """None where the broker says that it has no such thing: the price stands without it."""
-    try:
-        return (yield request)
-    except (SessionExpired, RateLimited):
-        raise
-    except Refused:
-        return None
 
 
 def _patch(instrument: Instrument, row: _Quote) -> Patch:

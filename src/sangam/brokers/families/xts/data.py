@@ -8,7 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from sangam.brokers.contract import Candle, Ctx, Data, Operation, Request, Session, batches
-from sangam.brokers.quote_rows import CandleRow, candles
+from sangam.brokers.quote_rows import CandleRow, candles, where_offered
 from sangam.model.clock import IST_SECONDS
 from sangam.model.errors import BrokerError, DecodeError, Unknown
 from sangam.model.instrument import Instrument
@@ -72,10 +72,11 @@ def last_prices(wire: Wire, keys: Sequence[Key]) -> Operation[Mapping[Key, float
 
 
 def _quotes(wire: Wire, instruments: Sequence[Instrument], session: Session, ctx: Ctx) -> Operation[list[Patch]]:
-    """Prices and book in one answer, open interest in another."""
+    """Prices and book in one answer, open interest in another, where the host tells it."""
     names = {key(instrument): instrument for instrument in instruments}
     expiring = [name for name, instrument in names.items() if instrument.expiry]
-    payloads = yield [*_asked(DEPTH, list(names)), *_asked(INTEREST, expiring)]
+    payloads = yield _asked(DEPTH, list(names))
+    payloads += (yield from where_offered(_asked(INTEREST, expiring))) or []
     found: dict[Instrument, Patch] = {}
     for patch in _told(wire, payloads):
         if (instrument := names.get(cast(Key, patch.key))) is not None:
