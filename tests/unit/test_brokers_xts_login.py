@@ -89,6 +89,12 @@ def test_hosts_that_the_account_names_stand() -> None:
     [
         success({"uniqueKey": "q", "connectionString": "https://h.example:7/orders/"}),
         success([{"UniqueKey": "q", "connectionString": "https://h.example:7/orders"}]),
+        {
+            "type": "info",
+            "code": "s-hostlookup-0001",
+            "description": "Hostlookup successful",
+            "result": {"uniqueKey": "q", "connectionString": "https://h.example:7/orders"},
+        },
     ],
 )
 def test_the_host_of_orders_is_looked_up(found: Any) -> None:

@@ -9,7 +9,7 @@ from sangam.brokers.contract import EMPTY, Reply, Request
 from sangam.brokers.evidence import json_object
 from sangam.model.errors import RateLimited, Refused, SessionExpired, Unknown
 
-from .tables import DEAD, DEAD_TEXTS, EVIDENCE, NOTHING, NOTHING_TEXT, THERE_ALREADY, TOO_MANY
+from .tables import DEAD, DEAD_TEXTS, EVIDENCE, FOUND, NOTHING, NOTHING_TEXT, THERE_ALREADY, TOO_MANY
 
 T = TypeVar("T")
 
@@ -30,10 +30,11 @@ class Wire:
         envelope = {} if is_file and len(reply.payload) > SHORT else json_object(reply.payload)
         if is_file and envelope.get("type") != "error":
             return reply.payload
-        if reply.status < 300 and envelope.get("type") == "success":
-            return envelope.get("result")
         kind, text = str(envelope.get("code") or ""), _told(envelope)
         words = text.casefold()
+        succeeded = envelope.get("type") == "success" or (request.host == "lookup" and FOUND in words)
+        if reply.status < 300 and succeeded:
+            return envelope.get("result")
         failure = EVIDENCE.failure(self.title, reply.status, kind, text)
         if reply.status not in EVIDENCE.statuses or reply.status == 429:
             raise failure

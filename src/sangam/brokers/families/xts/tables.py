@@ -78,6 +78,8 @@ CLOCK = "%d-%m-%Y %H:%M:%S"
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
+FOUND = "hostlookup successful"
+"""What a host look-up says that found the host, whatever the type of its answer."""
 DEAD = frozenset({"e-session-0007", "e-token-0002"})
 DEAD_TEXTS = ("invalid token", "please provide token")
 TOO_MANY = "e-apirl-0004"
