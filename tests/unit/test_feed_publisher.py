@@ -169,6 +169,19 @@ def test_change_is_exact_in_ticks(ltp: int, close: int) -> None:
     assert bench.last()["change_percent"] == pytest.approx((ltp - close) / close * 100, abs=0.00501)
 
 
+@pytest.mark.parametrize(("ltp", "close"), [(1e308, 100.0), (100.0, 5e-324), (1e308, 1e-300)])
+def test_between_what_are_no_prices_no_change_is_told(ltp: float, close: float) -> None:
+    bench = Bench()
+    want = bench.want(Mode.QUOTE)
+    bench.tick(QUOTE)
+    bench.tick({"ltp": ltp, "close": close})
+    assert bench.last()["ltp"] == ltp
+    assert not bench.last().keys() & {"change", "change_percent"}
+    assert payload(want, bench.line) == bench.told[-1][1]
+    bench.tick(QUOTE)
+    assert bench.last()["change"] == 4.5
+
+
 def test_both_names_follow_a_partial_update() -> None:
     bench = Bench()
     bench.want(Mode.QUOTE)
@@ -283,6 +296,14 @@ def test_the_flat_dialect_to_the_letter() -> None:
         b'{"symbol":"SBIN","exchange":"NSE","ltp":625.5,"depth":{"buy":[{"price":625.45,"quantity":10,"orders":0}],'
         b'"sell":[{"price":625.55,"quantity":20,"orders":0}]},"timestamp":"2024-01-15T10:30:00+05:30"}',
     ]
+
+
+@pytest.mark.parametrize("moment", [-1, 253_402_300_800_000, 2**63 - 1])
+def test_what_is_no_time_is_told_flat_as_when_it_was_heard(moment: int) -> None:
+    bench = Bench()
+    bench.want(Mode.LTP, dialect=Dialect.FLAT)
+    bench.tick({"ltp": 625.5, "timestamp": moment})
+    assert bench.last()["timestamp"] == "2024-01-15T10:30:00.005000+05:30"
 
 
 def test_flat_wants_count_their_updates_too() -> None:

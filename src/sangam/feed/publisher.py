@@ -23,6 +23,8 @@ _encode = msgspec.json.Encoder().encode
 _NO_BOOK = Depth([], [])
 _LTP, _QUOTE, _DEPTH = Mode  # a member of an enumeration is slow to look up by its name
 _FLAT = Dialect.FLAT
+_LATEST = 253_370_764_800_000
+"""The year 9999: what claims to be later is no time."""
 
 
 class Tally:
@@ -95,8 +97,12 @@ def quote_body(last: Last, scale: int) -> bytes:
     if close:
         change = fields["ltp"] - close
         half = 0.5 if change >= 0 else -0.5
-        fields["change"] = int(change * scale + half) / scale
-        fields["change_percent"] = int(change * 10000 / close + half) / 100
+        try:
+            fields["change"] = int(change * scale + half) / scale
+            fields["change_percent"] = int(change * 10000 / close + half) / 100
+        except (OverflowError, ValueError):  # these are no prices, and may not cost those that came with them
+            fields.pop("change", None)
+            fields.pop("change_percent", None)
     return b"," + _encode(fields)[1:-1]
 
 
@@ -121,5 +127,6 @@ def flat(want: Want, last: Last) -> bytes:
         message["depth"] = book(last, depth)
     if want.simulated:
         message["simulated"] = True
-    message["timestamp"] = ist_from_ms(fields["timestamp"]).isoformat()
+    at = fields["timestamp"]
+    message["timestamp"] = ist_from_ms(at if 0 <= at < _LATEST else last.received_at or 0).isoformat()
     return _encode(message)
