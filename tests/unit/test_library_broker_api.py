@@ -108,6 +108,20 @@ def test_an_order_lives_from_place_to_cancel(opened: Opened) -> None:
     assert (shown()["symbol"], shown()["quantity"]) == ("SBIN", 20)
 
 
+def test_a_change_keeps_what_was_changed_elsewhere(opened: Opened) -> None:
+    _, answer, orderid = opened.api.place_order_api(opened.order(), opened.auth)
+    assert orderid, answer
+    elsewhere, price = Opened(opened.thread), opened.price(-0.02)
+    told, status = elsewhere.api.modify_order({"orderid": orderid, "price": price}, elsewhere.auth)
+    assert status == 200, told
+    elsewhere.api.close()
+    told, status = opened.api.modify_order({"orderid": orderid, "quantity": 20}, opened.auth)
+    assert status == 200, told
+    found = next(row for row in opened.api.get_orderbook(opened.auth)["data"] if row["orderid"] == orderid)
+    assert (found["quantity"], found["price"]) == (20, price)
+    opened.api.cancel_order(orderid, opened.auth)
+
+
 def test_the_books(opened: Opened) -> None:
     api, auth = opened.api, opened.auth
     kind = PriceType.MARKET if HOUSE[opened.thread.name].trading.takes(PriceType.MARKET) else PriceType.LIMIT  # type: ignore[union-attr]

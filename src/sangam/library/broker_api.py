@@ -93,11 +93,14 @@ class BrokerApi:
         return response, response.body, response.body.get("orderid")
 
     def modify_order(self, data: Mapping[str, Any], auth: Auth) -> tuple[Row, int]:
-        """New `quantity`, `price`, `trigger_price`, `pricetype` of the order `orderid`; 0 stays as it is."""
+        """New `quantity`, `price`, `trigger_price`, `pricetype` of the order `orderid`, which is read first: 0 stays
+        as the broker has it now."""
 
         async def modify(line: Line) -> OrderInfo:
+            orderid, terms = words.text(data, "orderid"), words.terms(data)
             desk = await line.desk(auth)
-            return await desk.modify(words.text(data, "orderid"), words.terms(data), self.order_timeout)
+            order = await desk.order(orderid)  # no stream tells here what became of it since
+            return await desk.modify(order.id, terms, self.order_timeout)
 
         response = self._write(modify)
         return response.body, response.status_code
