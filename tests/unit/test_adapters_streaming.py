@@ -370,6 +370,37 @@ def test_a_class_of_the_program_can_be_registered(monkeypatch: pytest.MonkeyPatc
         own.publish_to_zmq({"ltp": 1.0})
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {("SBIN", "NSE", 3): {"symbol": "SBIN", "exchange": "NSE", "mode": 3}},
+        {"SBIN_NSE": {"token": "3045", "symbol": "SBIN", "exchange": "NSE", "mode": 3}},
+        {"SBIN_NSE": ("SBIN", "NSE", 3)},
+        {("SBIN", "NSE", 3)},
+    ],
+)
+def test_what_was_subscribed_comes_back_however_a_program_keeps_it(kept: Any) -> None:
+    class Own(BaseBrokerWebSocketAdapter):
+        def initialize(self, broker_name: str, user_id: str, auth_data: dict[str, Any] | None = None) -> None:
+            self.subscriptions = kept
+            self.asked: list[tuple[str, str, int, int]] = []
+
+        def connect(self) -> None:
+            self.on_open(self)
+
+        def subscribe(self, symbol: str, exchange: str, mode: int = 2, depth_level: int = 5) -> None:
+            self.asked.append((symbol, exchange, mode, depth_level))
+
+        def unsubscribe(self, symbol: str, exchange: str, mode: int = 2) -> None: ...
+
+        def disconnect(self) -> None: ...
+
+    adapter = Own()
+    adapter.initialize("own", "u1")
+    adapter.connect()
+    assert adapter.asked == [("SBIN", "NSE", 3, 5)]
+
+
 def test_the_mode_of_a_price_is_what_it_says_or_tells() -> None:
     rows: list[dict[str, Any]] = [{}, {"open": 1}, {"depth": {"buy": []}}, {"mode": 4}, {"mode": "quote"}]
     told = [topic_of({"symbol": "SBIN", "exchange": "NSE", "ltp": 1.0, **row}, "acme") for row in rows]

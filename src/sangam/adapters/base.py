@@ -17,6 +17,7 @@ from sangam.settings import load_settings
 
 _LINGER_MS = 1000
 _QUEUE = 1000
+_ASKED = ("symbol", "exchange", "mode", "depth_level")
 
 
 class Host(Protocol):
@@ -32,7 +33,7 @@ class Subscriptions(dict[Any, dict[str, Any]]):
     can be added to and discarded from like one."""
 
     def add(self, key: tuple[Any, ...]) -> None:
-        self[key] = dict(zip(("symbol", "exchange", "mode"), key, strict=False))
+        self[key] = dict(zip(_ASKED, key, strict=False))
 
     def discard(self, key: tuple[Any, ...]) -> None:
         self.pop(key, None)
@@ -175,10 +176,12 @@ class BaseBrokerWebSocketAdapter(ABC):
                 context.term()
 
     def _resubscribe_all(self) -> None:
+        """Subclasses may keep records of their own, or tuples, in `subscriptions`."""
         with self.lock:
-            held = list(self.subscriptions.values())
-        for each in held:
-            self.subscribe(**each)
+            held = self.subscriptions.values() if isinstance(self.subscriptions, Mapping) else self.subscriptions
+            rows = [dict(zip(_ASKED, row, strict=False)) if isinstance(row, tuple) else row for row in held]
+        for row in rows:
+            self.subscribe(**{name: row[name] for name in _ASKED if name in row})
 
 
 def topic_of(data: Mapping[str, Any], broker: str = "") -> str:
