@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from tests.conformance.cases import CASES
@@ -16,6 +17,7 @@ from sangam.brokers import registry
 from sangam.brokers.contract import BrokerSpec, Session
 from sangam.model.calendar import Calendar
 from sangam.model.errors import InvalidInput
+from sangam.orders.reconciler import Reconciler
 from sangam.simulators.kite_rest import error
 from sangam.simulators.mishaps import Mishap
 from sangam.transport.http import HttpDriver
@@ -210,6 +212,25 @@ async def test_who_stops_it_leaves_no_order(tmp_path: Path) -> None:
 
 async def _stopped(house: Verified, run: str) -> object:
     return await house.app.administer("verify/stop", {"run": run})
+
+
+async def test_who_stops_it_before_the_order_is_journalled_leaves_none_either(tmp_path: Path) -> None:
+    asked, compared = asyncio.Event(), asyncio.Event()
+
+    async def ready(reconciler: Reconciler, account: str) -> None:
+        asked.set()
+        await compared.wait()
+
+    with patch.object(Reconciler, "ready", ready):
+        async with verified(tmp_path, ONE) as house:
+            run = await house.start(orders=True)
+            await asked.wait()
+            stopping = asyncio.create_task(_stopped(house, run))
+            await asyncio.wait({stopping}, timeout=0.3)
+            compared.set()
+            await stopping
+            await wait_for(lambda: house.orders, what="the order that was under way")
+            assert [order.status for order in house.orders] == ["cancelled"]
 
 
 async def test_a_server_that_stops_leaves_no_order(tmp_path: Path) -> None:

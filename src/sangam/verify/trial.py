@@ -60,6 +60,7 @@ class Trial:
         self._clock = clock
         self._patience = patience
         self._client_id = ""
+        self._placing: asyncio.Task[Order] | None = None
         self._stop: Callable[[], None] | None = None
 
     @property
@@ -93,8 +94,10 @@ class Trial:
             strategy="verify",
             client_order_id=self._client_id,
         )
+        self._placing = asyncio.create_task(self._desk.place(self.caller, ticket), name=self._client_id)
+        self._placing.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
-            self.order = await self._desk.place(self.caller, ticket)
+            self.order = await asyncio.shield(self._placing)
         except (Denied, InvalidInput) as error:
             raise Skip(f"the house sends no such order: {error}") from None
         except Rejected as error:
@@ -164,8 +167,10 @@ class Trial:
         """Cancel what still stands. What is left open or was filled is told; empty where nothing is."""
         if self._stop is not None:
             self._stop()
-        if not self._client_id:
+        if self._placing is None:
             return ""
+        while self._found() is None and not self._placing.done():  # the journal may get it yet
+            await asyncio.wait({self._placing}, timeout=_LOOK)
         order = self._found()
         for _ in range(_ATTEMPTS):
             if order is None or order.state.is_final:
