@@ -433,6 +433,23 @@ async def test_a_new_session_is_asked_though_the_first_reading_fails() -> None:
         assert ACCOUNT not in house.reconciler.refused
 
 
+async def test_a_late_refusal_of_the_session_before_is_none_of_the_new_one() -> None:
+    order = an_order()
+    async with bench(order, trading=a_trading(find=lambda *_: None)) as house:
+        house.live.pause = before = asyncio.Event()
+        house.updates.doubtful(order, "no reply")
+        await house.reads(1, f"find {order.our_tag}")
+        house.live.pause = None
+        house.reconciler.renewed(ACCOUNT)
+        house.reconciler.check(ACCOUNT)
+        await house.reads(1)
+        house.live.errors = [SessionExpired("token rejected")]
+        before.set()
+        await wait_for(lambda: not house.live.errors, what="the late answer")
+        house.live.book = [an_update(tag=order.our_tag)]
+        await house.becomes(order, OrderState.OPEN)
+
+
 async def test_an_account_that_left_is_not_read_for_ever() -> None:
     async with bench(UNKNOWN) as house:
         house.reconciler.start([ACCOUNT])

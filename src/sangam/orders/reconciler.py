@@ -5,6 +5,7 @@ Everything passes the executor, so its rate limits are shared; reads of one acco
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from math import inf
 from typing import TypeVar
@@ -66,6 +67,7 @@ class Reconciler:
         self._woke: dict[str, float] = {}  # the same; infinite while the broker does not answer
         self.refused: set[str] = set()
         """Accounts whose session the broker no longer takes: no use in asking before the next login."""
+        self._logins: Counter[str] = Counter()
         self._seeker = Seeker(self.seekable, self._look, clock, self._pace)
         updates.on_doubt(self._doubtful)
 
@@ -114,7 +116,13 @@ class Reconciler:
 
     def renewed(self, account: str) -> None:
         """The account has a new session: its broker may be asked again."""
+        self._logins[account] += 1
         self.refused.discard(account)
+
+    def _refuse(self, account: str, login: int) -> None:
+        """An answer that comes after the next login is about the session before it."""
+        if self._logins[account] == login:
+            self.refused.add(account)
 
     def _unsure(self, account: str) -> bool:
         live = any(order.mode is TradingMode.LIVE for order in self._journal.unsettled(account))
@@ -185,11 +193,12 @@ class Reconciler:
 
     async def _readable(self, account: str, mode: TradingMode) -> bool:
         """One reading. False where it may go better next time; one mode's trouble does not touch the other."""
+        login = self._logins[account]
         try:
             await self._read(account, mode)
             await self._compare_trades(account, mode)
         except SessionExpired:
-            self.refused.add(account)
+            self._refuse(account, login)
             if (gate := self._gates.get(account)) is not None:
                 self._gates[account] = asyncio.Event()
                 gate.set()  # who waits hears of it
@@ -272,13 +281,14 @@ class Reconciler:
 
     async def _look(self, account: str, orders: list[Order]) -> None:
         """One look for orders in doubt: a single one by the cheapest read, several by one read of the book."""
+        login = self._logins[account]
         for mode in {order.mode for order in orders}:
             mine = [order for order in orders if order.mode is mode]
             try:
                 if len(mine) > 1 or not await self._found(mine[0]):
                     await self._read(account, mode)
             except SessionExpired:
-                self.refused.add(account)
+                self._refuse(account, login)
             except SangamError as error:
                 log.info("%s: an order in doubt was looked for in vain: %s", account, error)
             except Exception:
