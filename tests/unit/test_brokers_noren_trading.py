@@ -200,7 +200,13 @@ def test_a_protected_price_gets_on_the_true_tick_where_the_files_tell_none(
     told = drive(SPEC, trading.place(protected, MM, SESSION, CTX), {"stat": "Ok", "ti": "0.10"}, TAKEN)
     asked, sent = told.requests
     assert (asked.path, asked.effect, form(asked)["token"]) == ("/GetSecurityInfo", "read", "2031")
-    assert Decimal(form(sent)["prc"]) == Decimal(price)
+    assert Decimal(form(sent)["prc"]) == told.result.price == Decimal(price)
+    standing = msgspec.structs.replace(protected, order_id="7")
+    for own, expected in ((True, price), (False, "3194.57")):
+        change = Change(quantity=10, price_type=price_type, price=Decimal("3194.57"), protected=own)
+        replies = [{"stat": "Ok", "ti": "0.10"}, CHANGED] if own else [CHANGED]
+        changed = drive(SPEC, trading.modify(standing, change, MM, SESSION, CTX), *replies)
+        assert Decimal(form(changed.requests[-1])["prc"]) == Decimal(expected)
     plain = msgspec.structs.replace(ORDER, price=Decimal("3194.57"))
     assert form(drive(SPEC, trading.place(plain, MM, SESSION, CTX), TAKEN).request)["prc"] == "3194.57"
     for damage in ({"stat": "Ok"}, {"stat": "Ok", "ti": "0"}, {"stat": "Ok", "ti": "NaN"}):

@@ -178,6 +178,23 @@ async def test_a_change_to_market_is_protected_too(house: House) -> None:
     assert after.conversion.startswith("MARKET sent as LIMIT 101.00")
 
 
+async def test_a_protected_change_says_so_and_what_really_went_out_is_kept(house: House) -> None:
+    """A broker whose files tell no ticks brings that price to the true one, and no other."""
+    order = await house.place()
+    await modify(house, order)
+    assert not house.live.asked[-1][2].protected
+    house.trading = trading(market="limit")
+
+    async def on_tick(order: Order, sending: Sending) -> Accepted:
+        await sending()
+        return Accepted(order_id=order.order_id, price=Decimal("100.95"))
+
+    house.live.changing = on_tick
+    after = await modify(house, order, change("0", price_type=PriceType.MARKET))
+    assert house.live.asked[-1][2].protected
+    assert (after.sent_price_type, after.sent_price) == (PriceType.LIMIT, Decimal("100.95"))
+
+
 async def test_a_broker_that_allows_only_so_many_changes(house: House) -> None:
     house.trading = trading(modifications=2)
     order = await house.place()

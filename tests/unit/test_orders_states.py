@@ -215,6 +215,28 @@ class TestAcceptance:
         order = an_order(price_type=PriceType.SL_M, trigger_price=Decimal("620"))
         assert accept(order, "1", {}).state is OrderState.TRIGGER_PENDING
 
+    def test_the_houses_own_price_is_what_went_out(self) -> None:
+        """Brought to the true tick on its way it is no change, whether the answer or the news of it come first."""
+        sent = {
+            "sent_price_type": PriceType.LIMIT,
+            "sent_price": Decimal("804.03"),
+            "conversion": "MARKET sent as LIMIT",
+        }
+        order = an_order(price_type=PriceType.MARKET, price=Decimal(0), **sent)
+        news = an_update(price=804.0)
+        for after in (
+            merge(accept(order, "1001", {}, Decimal("804.00")), news),
+            accept(merge(order, news), "1001", {}, Decimal("804.00")),
+        ):
+            assert (after.price_type, after.conversion, after.sent_price) == (
+                PriceType.MARKET,
+                "MARKET sent as LIMIT",
+                Decimal(804),
+            )
+            assert kinds(order, after) == ["PLACED"]
+        moved = merge(accept(order, "1001", {}, Decimal("804.00")), an_update(price=810.0, timestamp=NOW_MS + 5000))
+        assert (moved.price_type, moved.price, moved.conversion) == (PriceType.LIMIT, Decimal(810), "")
+
     def test_news_that_were_faster_stand(self) -> None:
         order = merge(an_order(), an_update("complete", filled_quantity=10, native={"variety": "amo"}))
         assert accept(order, "1001", {"variety": "regular"}) == order

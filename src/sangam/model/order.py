@@ -111,7 +111,8 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole new set of terms for a waiting order; symbol, side and product cannot change."""
+    """A whole new set of terms for a waiting order; symbol, side and product cannot change. `protected` says that the
+    price is the house's own, in place of none."""
 
     quantity: int
     price_type: PriceType
@@ -119,6 +120,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     trigger_price: Decimal = NOTHING
     disclosed_quantity: int = 0
     validity: Validity = Validity.DAY
+    protected: bool = False
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,10 +208,12 @@ class OrderUpdate(msgspec.Struct, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The executor took an order (or said that it changed or cancelled one): its id there, and what to tell again."""
+    """The executor took an order (or said that it changed or cancelled one): its id there, and what to tell again.
+    `price` is the limit that went out where it is the house's own, which may be brought to the true tick on the way."""
 
     order_id: str
     native: Mapping[str, str] = {}
+    price: Decimal | None = None
 
 
 class OrderNews(msgspec.Struct, frozen=True, array_like=True):

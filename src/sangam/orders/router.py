@@ -118,7 +118,11 @@ class Router:
             sent = self._admission.protected(
                 order.account, order.mode, instrument, order.action, change.price_type, change.trigger_price
             )
-            going = change if sent is None else replace(change, price_type=sent.price_type, price=sent.price)
+            going = (
+                change
+                if sent is None
+                else replace(change, price_type=sent.price_type, price=sent.price, protected=True)
+            )
             executor, urgent = self._executors[order.mode], change.quantity < order.quantity
             more = change.quantity > order.quantity
             unless_killed = partial(self._unless_killed, order.account) if more else _as_it_is
@@ -143,7 +147,7 @@ class Router:
                     validity=change.validity,
                     conversion="" if sent is None else sent.conversion,
                     sent_price_type=None if sent is None else sent.price_type,
-                    sent_price=None if sent is None else sent.price,
+                    sent_price=None if sent is None else accepted.price or sent.price,
                     order_id=accepted.order_id or order.order_id,
                     native=accepted.native,
                 )

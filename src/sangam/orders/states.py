@@ -87,10 +87,14 @@ def told_terms(order: Order, update: OrderUpdate) -> Terms:
 
 def with_terms(order: Order, new: Terms) -> Order:
     """The order with these terms at the broker; it is untouched where they stand already."""
-    if new == terms(order):
+    known = terms(order)
+    if new == known:
         return order
-    if new[1:] == terms(order)[1:]:
+    if new[1:] == known[1:]:
         return replace(order, quantity=new.quantity)
+    first = order.state in UNSETTLED and order.sent_price is not None
+    if first and new == known._replace(quantity=new.quantity, price=new.price):
+        return replace(order, quantity=new.quantity, sent_price=new.price)  # the house's own, as it went out
     return replace(
         order,
         quantity=new.quantity,
@@ -122,11 +126,12 @@ def kind_of(state: OrderState) -> EventKind:
     )
 
 
-def accept(order: Order, order_id: str, native: Mapping[str, str]) -> Order:
-    """The executor took the order; news that were faster stand."""
+def accept(order: Order, order_id: str, native: Mapping[str, str], price: Decimal | None = None) -> Order:
+    """The executor took the order; news that were faster stand. `price` is the limit that went out in place of none."""
     state = waiting(order) if order.state in UNSETTLED or _concluded(order) else order.state
     known = order.order_id or order_id
-    return _clear(replace(order, order_id=known, native={**native, **order.native}, state=state))
+    sent = order.sent_price if price is None or order.sent_price is None else price
+    return _clear(replace(order, order_id=known, native={**native, **order.native}, state=state, sent_price=sent))
 
 
 def merge(order: Order, update: OrderUpdate, superseded: Terms | None = None) -> Order:

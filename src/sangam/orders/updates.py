@@ -71,7 +71,7 @@ class Updates:
         now = self._now(order)
         if now.state in states.UNSETTLED:
             self.expect(now)
-        return self._turn(now, states.accept(now, told.order_id, told.native))
+        return self._turn(now, states.accept(now, told.order_id, told.native, told.price))
 
     def rejected(self, order: Order, reason: str, code: str) -> Order:
         """Refused with evidence."""

@@ -64,40 +64,46 @@ class Desk:
 
     def place(self, order: Order, instrument: Instrument, session: Session, ctx: Ctx) -> Operation[Accepted]:
         """An order number means that the OMS took the order; its risk checks and the exchange tell theirs as news."""
-        if self.wire.member.ticks and order.sent_price is not None:
-            order = yield from self._on_tick(order, instrument, session)
+        own = None
+        if order.sent_price is not None:
+            own = yield from self._on_tick(order.price, order.action, instrument, session)
         form = {
             "actid": user(session),
             **contract(instrument),
-            **_terms(order.price_type, order.price, order.trigger_price, order.quantity, order.validity),
+            **_terms(order.price_type, own or order.price, order.trigger_price, order.quantity, order.validity),
             "dscqty": str(order.disclosed_quantity),
             "prd": PRODUCT_CODES[order.product],
             "trantype": order.action.value[0],
             "remarks": TAG.text(order),
             "ordersource": "API",
         }
-        return self._accepted((yield self.wire.write(session, "PlaceOrder", form)))
+        return self._accepted((yield self.wire.write(session, "PlaceOrder", form)), own)
 
-    def _on_tick(self, order: Order, instrument: Instrument, session: Session) -> Operation[Order]:
+    def _on_tick(self, price: Decimal, action: Action, instrument: Instrument, session: Session) -> Operation[Decimal]:
         """Where the files tell no ticks, a protected price (the house's own) is brought to the true one, and never
         beyond its protection."""
+        if not self.wire.member.ticks:
+            return price
         named = {"exch": instrument.brexchange, "token": instrument.token}
         told = yield self.wire.asked(session, "GetSecurityInfo", named)
         tick = self.wire.read(told, _Security, "the tick size").ti
-        way = ROUND_FLOOR if order.action is Action.BUY else ROUND_CEILING
-        return msgspec.structs.replace(order, price=(order.price / tick).to_integral_value(way) * tick)
+        way = ROUND_FLOOR if action is Action.BUY else ROUND_CEILING
+        return (price / tick).to_integral_value(way) * tick
 
     def modify(
         self, order: Order, change: Change, instrument: Instrument, session: Session, ctx: Ctx
     ) -> Operation[Accepted]:
         """The quantity is that of the whole order, what is filled included."""
+        own = None
+        if change.protected:
+            own = yield from self._on_tick(change.price, order.action, instrument, session)
         form = {
             "norenordno": order.order_id,
             **contract(instrument),
-            **_terms(change.price_type, change.price, change.trigger_price, change.quantity, change.validity),
+            **_terms(change.price_type, own or change.price, change.trigger_price, change.quantity, change.validity),
             "dscqty": str(change.disclosed_quantity),
         }
-        return self._accepted((yield self.wire.write(session, "ModifyOrder", form)))
+        return self._accepted((yield self.wire.write(session, "ModifyOrder", form)), own)
 
     def cancel(self, order: Order, session: Session, ctx: Ctx) -> Operation[Accepted]:
         return self._accepted((yield self.wire.write(session, "CancelOrder", {"norenordno": order.order_id})))
@@ -123,9 +129,9 @@ class Desk:
         }
         yield self.wire.write(session, "ProductConversion", form)
 
-    def _accepted(self, told: Any) -> Accepted:
+    def _accepted(self, told: Any, own: Decimal | None = None) -> Accepted:
         taken = self.wire.read(told, _Taken, "the answer to an order")
-        return Accepted(order_id=number(taken.norenordno or taken.result, self.wire.title, "an order"))
+        return Accepted(order_id=number(taken.norenordno or taken.result, self.wire.title, "an order"), price=own)
 
 
 def _terms(
