@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sangam.brokers.contract import Ctx, Request, RowRefused, Session
+from sangam.brokers.contract import Ctx, Reply, Request, RowRefused, Session
 from sangam.brokers.dhan import SPEC
 from sangam.brokers.families.dhan.instruments import COLUMNS
 from sangam.model.enums import Exchange, InstrumentType
-from sangam.model.errors import DecodeError
+from sangam.model.errors import DecodeError, Unknown
 from sangam.model.instrument import Instrument
 
 HEADER = (*COLUMNS[:3], "ISIN", *COLUMNS[3:], "MTF_LEVERAGE")
@@ -160,6 +160,9 @@ def test_the_file_is_public() -> None:
     assert isinstance(request, Request)
     assert (request.host, request.path) == ("files", "/api-data/api-scrip-master-detailed.csv")
     assert (request.auth, request.reply) == ("none", "file")
+    with pytest.raises(Unknown) as withheld:  # and says nothing of the session that it was asked without
+        SPEC.check(request, Reply(401, {}, b"<Error>AccessDenied</Error>"))
+    assert type(withheld.value) is Unknown
     with pytest.raises(StopIteration) as stop:
         operation.send(b"content")
     assert stop.value.value == [b"content"]

@@ -43,7 +43,8 @@ class Wire:
             )
         if 400 <= reply.status < 500 and kind in TOO_MANY:
             raise RateLimited(str(failure), kind)
-        dead = kind in DEAD or DEAD_TEXT in text.casefold() or (reply.status == 401 and not kind)
+        wordless = reply.status == 401 and not kind and request.auth != "none"
+        dead = kind in DEAD or DEAD_TEXT in text.casefold() or wordless
         if 400 <= reply.status < 500 and reply.status != 429 and dead:
             raise SessionExpired(f"{failure}. Log in to {self.title} again.", kind)
         raise failure
