@@ -95,6 +95,7 @@ def test_hosts_that_the_account_names_stand() -> None:
             "description": "Hostlookup successful",
             "result": {"uniqueKey": "q", "connectionString": "https://h.example:7/orders"},
         },
+        [success({"uniqueKey": "q", "connectionString": "https://h.example:7/orders"})],
     ],
 )
 def test_the_host_of_orders_is_looked_up(found: Any) -> None:
@@ -160,7 +161,7 @@ def test_the_page_may_bring_the_session_itself() -> None:
     assert (grant.secrets, grant.client_id) == (SECRETS, "U1")
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '"' * 3, '{"token":""}', "5"])
+@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '"' * 3, '{"token":""}', "5", "[" * 100_000])
 def test_a_login_that_brings_nothing_was_not_finished(text: str) -> None:
     for spec in (compositedge.SPEC, rmoney.SPEC):
         with pytest.raises(InvalidInput, match="was not finished"):

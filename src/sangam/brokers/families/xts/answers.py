@@ -25,9 +25,11 @@ class Wire:
     title: str
 
     def check(self, request: Request, reply: Reply) -> Any:
-        """The `result` of a success, whose code may begin with ``e-``; errors come with HTTP 400, and with 200, too."""
+        """The `result` of a success, whose code may begin with ``e-``; errors come with HTTP 400, and with 200, too.
+        Some installations put the whole into a list."""
         is_file = reply.status == 200 and request.reply == "file"
-        envelope = {} if is_file and len(reply.payload) > SHORT else json_object(reply.payload)
+        told = reply.payload[0] if isinstance(reply.payload, list) and reply.payload else reply.payload
+        envelope = {} if is_file and len(told) > SHORT else json_object(told)
         if is_file and envelope.get("type") != "error":
             return reply.payload
         kind, text = str(envelope.get("code") or ""), _told(envelope)

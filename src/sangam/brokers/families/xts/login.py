@@ -110,8 +110,7 @@ class Entrance:
             form["uniqueKey"], hosts = found.uniquekey, _unless_own(session, orders_at(found.connectionstring))
             for row, address in hosts.items():
                 check_url(row, address)  # the keys go there
-        granted = yield from self._opened(session, form, hosts.get("api", "api"))
-        return (yield from self._granted(session, granted, hosts))
+        return (yield from self._granted(session, (yield from self._opened(form, hosts.get("api", "api"))), hosts))
 
     def _looked_up(self) -> Operation[_Found]:
         """Judged by what is there: some installations answer a success with another type."""
@@ -121,7 +120,7 @@ class Entrance:
         names = {name.casefold(): value for name, value in told.items()} if isinstance(told, dict) else {}
         return self._wire.read(names, _Found, "the host look-up")
 
-    def _opened(self, session: Session, form: Mapping[str, str], host: str) -> Operation[_Opened]:
+    def _opened(self, form: Mapping[str, str], host: str) -> Operation[_Opened]:
         """A session for orders."""
         request = Request(
             method="POST", host=host, path="/user/session", json=form, auth="none", effect="write", lane="login"
@@ -147,8 +146,11 @@ class Entrance:
 
     def _opened_data(self, session: Session) -> Operation[tuple[_Opened, Mapping[str, str]]]:
         """Market data is served at one of several prefixes: what is not there has no envelope."""
-        keys = session.secrets
-        form = {"appKey": keys["market_key"], "secretKey": keys["market_secret"], "source": SOURCE}
+        form = {
+            "appKey": session.secrets["market_key"],
+            "secretKey": session.secrets["market_secret"],
+            "source": SOURCE,
+        }
         places = [data_at(self._member.root + prefix) for prefix in self._member.prefixes]
         if "market" in session.hosts:
             places = [{"market": session.hosts["market"]}]
@@ -184,8 +186,7 @@ class Entrance:
             "secretKey": secrets["api_secret"],
             "accessToken": str(brought["accessToken"]),
         }
-        granted = yield from self._opened(session, form, "api")
-        return (yield from self._granted(session, granted, {}))
+        return (yield from self._granted(session, (yield from self._opened(form, "api")), {}))
 
     # --- out ----------------------------------------------------------------------------------------------------------
 
@@ -203,11 +204,9 @@ def _unless_own(session: Session, hosts: Mapping[str, str]) -> dict[str, str]:
 def _unpacked(text: str) -> dict[str, Any]:
     """The page's session is JSON, sometimes a text of JSON in JSON; anything else brings nothing."""
     told: Any = text
-    for _ in range(3):
-        if not isinstance(told, str):
-            break
-        try:
-            told = json.loads(told)
-        except ValueError:
-            return {}
+    try:
+        for _ in range(3):
+            told = json.loads(told) if isinstance(told, str) else told
+    except (ValueError, RecursionError):
+        return {}
     return told if isinstance(told, dict) else {}
