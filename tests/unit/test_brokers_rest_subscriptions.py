@@ -31,10 +31,17 @@ class Codec(RestSubscriptions):
         self.asked.append((action, kind, keys))
         return Request(method="POST", host="api", path="/subscriptions", effect="write")
 
+    def there(self, keys: tuple[Key, ...], payload: Any) -> tuple[Key, ...]:
+        """An answer may name them."""
+        if isinstance(payload, set):
+            return tuple(key for key in keys if key in payload)
+        return super().there(keys, payload)
+
     def subscribed(self, kind: Kind, keys: tuple[Key, ...], payload: Any) -> Iterable[Result]:
         if payload == "?":
             raise Unknown("no answer")
-        return [Patch(key, {"ltp": 1.0}) for key in keys if key in self.fresh]
+        old: set[Key] = payload if isinstance(payload, set) else set()
+        return [Patch(key, {"ltp": 1.0}) for key in keys if key in self.fresh and key not in old]
 
     def received(self, message: Message) -> Iterable[Result]:
         return ()
@@ -100,6 +107,17 @@ def test_what_an_earlier_socket_subscribed_is_left_and_subscribed_anew_for_its_s
     subscribe = call_of(codec.replied(leave, None))
     assert codec.take_asked() == [("subscribe", 1, ("a",)), ("leave", 1, ("a",)), ("subscribe", 1, ("a",))]
     assert list(codec.replied(subscribe, EMPTY)) == [Confirmed(("a",)), Patch("a", {"ltp": 1.0})]
+
+
+def test_of_some_that_are_new_and_some_that_are_not_those_are_left_and_subscribed_anew() -> None:
+    codec = Codec()
+    first = call_of(codec.update({"a": LTP, "b": LTP}))
+    told = list(codec.replied(first, {"a"}))
+    assert told[:2] == [Confirmed(("b",)), Patch("b", {"ltp": 1.0})]
+    assert codec.fresh == {"a"}
+    assert answered(codec, told) == [Confirmed(("a",)), Patch("a", {"ltp": 1.0})]
+    assert codec.take_asked()[1:] == [("leave", 1, ("a",)), ("subscribe", 1, ("a",))]
+    assert codec.held == {"a": (1,), "b": (1,)}
 
 
 def test_what_was_released_while_there_was_no_socket_is_left_by_the_next_one() -> None:

@@ -167,6 +167,17 @@ def test_after_a_reconnect_a_fresh_snapshot_is_made() -> None:
     assert prices(socket) == [1234.5]
 
 
+def test_what_was_there_beside_what_is_new_gets_its_snapshot_too() -> None:
+    """The answer lists the new ones alone (public programs' tests of December 2025)."""
+    beside = reply(left=47)
+    beside[1]["result"]["quotesList"] = [{"exchangeSegment": 1, "exchangeInstrumentID": 1}]
+    rest, socket = opened(beside, reply(SNAPSHOT, left=47), puts=(reply(),))
+    socket.want({KEY: QUOTE, (1, 1): QUOTE})
+    assert asked(rest) == [("POST", 1501, 2), ("PUT", 1501, 1), ("POST", 1501, 1)]
+    assert prices(socket) == [1234.5]
+    assert socket.events[0] == Confirmed(((1, 1),))
+
+
 def test_prices_come_by_one_code_whatever_else_the_host_tells() -> None:
     """A book is told as a touchline and as a last price, too (xts.md, 7.3)."""
     _, socket = opened(reply(), reply(), puts=(reply(),))

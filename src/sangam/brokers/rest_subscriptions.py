@@ -56,9 +56,14 @@ class RestSubscriptions(BaseCodec):
         """A write, lest it be taken for an equal one a moment ago."""
         raise NotImplementedError
 
+    def there(self, keys: tuple[Key, ...], payload: Any) -> tuple[Key, ...]:
+        """Those of a subscription that were subscribed already, of which the answer tells nothing. Raises BrokerError
+        for what is no answer."""
+        return keys if payload is EMPTY else ()
+
     def subscribed(self, kind: Kind, keys: tuple[Key, ...], payload: Any) -> Iterable[Result]:
-        """The answer to a subscription: snapshots, what is left of a limit. EMPTY where that was there already. Raises
-        BrokerError for what is no answer."""
+        """The answer to a subscription: snapshots, what is left of a limit. EMPTY where it was there already and could
+        not be left. Raises BrokerError for what is no answer."""
         raise NotImplementedError
 
     # --- one by one ---------------------------------------------------------------------------------------------------
@@ -123,16 +128,20 @@ class RestSubscriptions(BaseCodec):
         results: list[Result] = []
         if job.action == "leave":
             self._hold(job, False)
-        elif payload is EMPTY and not job.again:
-            # An earlier process may have left whatever is wanted now.
-            self.held |= {key: kinds for key, kinds in self.kinds.items() if key not in self.held}
-            self._jobs.extendleft((job._replace(again=True), job._replace(action="leave")))
         else:
             try:
-                results = [Confirmed(call.keys), *self.subscribed(job.kind, job.keys, payload)]
+                there = () if job.again else self.there(job.keys, payload)
+                if there:
+                    # An earlier process may have left whatever is wanted now.
+                    self.held |= {key: kinds for key, kinds in self.kinds.items() if key not in self.held}
+                if len(there) < len(job.keys):
+                    taken = tuple(key for key in call.keys if key not in there)
+                    results = [Confirmed(taken), *self.subscribed(job.kind, job.keys, payload)]
+                    self.fresh.difference_update(taken)
             except BrokerError as error:  # an answer that nobody can read
                 return self.failed(call, error)
-            self.fresh.difference_update(call.keys)
+            old = job._replace(keys=there)
+            self._jobs.extendleft((old._replace(again=True), old._replace(action="leave")) if there else ())
         self._job = None
         return (*results, *self._next())
 

@@ -175,12 +175,14 @@ class XtsRest:
         return {"mdp": code, "quotesList": listed, "listQuotes": texts}
 
     async def _subscribe(self, request: Request) -> Response:
-        """Counted by instruments. What is subscribed already is told by an error, without a snapshot."""
-        names, code = self._asked(await form_of(request))
-        subscribed = self._xts.subscribed
-        found = [market for name in names if (market := self._xts.names.find(name)) is not None]
-        if any(code in subscribed.get(market, ()) for market in found):
+        """Counted by instruments. What is subscribed already has no snapshot: it is passed over beside something new,
+        and an error where it is alone."""
+        asked, code = self._asked(await form_of(request))
+        subscribed, find = self._xts.subscribed, self._xts.names.find
+        names = [name for name in asked if (market := find(name)) is None or code not in subscribed.get(market, ())]
+        if asked and not names:
             return failure("e-session-0002", "Instrument Already Subscribed !")
+        found = [market for name in names if (market := find(name)) is not None]
         left = self._xts.variant.symbols - len(subscribed.keys() | set(found))
         if left < 0:
             return failure("e-session-0004", "Subscription limit exceeded")

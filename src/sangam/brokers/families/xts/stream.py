@@ -52,7 +52,10 @@ UNASKED = ("1105-json-full", "1105-json-partial", "1507-json-full", "1507-json-p
 """Sent to everybody: properties of instruments, whose price bands are no prices, and the market's state."""
 
 
-class _Subscribed(msgspec.Struct, rename={"texts": "listQuotes", "left": "Remaining_Subscription_Count"}):
+class _Subscribed(
+    msgspec.Struct, rename={"new": "quotesList", "texts": "listQuotes", "left": "Remaining_Subscription_Count"}
+):
+    new: list[dict[str, int]] = []
     texts: list[str] = []
     left: int | None = None
 
@@ -88,6 +91,12 @@ class FeedCodec(RestSubscriptions):
             effect="write",
             lane="subscriptions",
         )
+
+    def there(self, keys: tuple[AnyKey, ...], payload: Any) -> tuple[AnyKey, ...]:
+        """Of some that are new and some that are not, an answer lists the new ones (measured by public programs)."""
+        told = [] if payload is EMPTY else self._wire.read(payload, _Subscribed, "a subscription").new
+        new = {(row.get("exchangeSegment"), row.get("exchangeInstrumentID")) for row in told}
+        return tuple(key for key in keys if key not in new) if payload is EMPTY or new else ()
 
     def subscribed(self, kind: Kind, keys: tuple[AnyKey, ...], payload: Any) -> Iterator[Result]:
         """Snapshots, and how many instruments are left: what is counted beside them is not known."""
