@@ -220,6 +220,10 @@ def test_more_of_the_same_task_is_told_from_what_is_known() -> None:
     (patch,) = codec.update({NTPC: Level(Mode.QUOTE)})
     assert isinstance(patch, Patch)
     assert (patch.fields["high"], patch.full, "timestamp" in patch.fields) == (118.65, True, False)
+    told(codec, {**TOUCH, "ft": "1750652109"})
+    (patch,) = codec.update({NTPC: Level(Mode.LTP)})
+    assert isinstance(patch, Patch)
+    assert patch.fields["timestamp"] == 1_750_652_109_000, "what is told again is as old as it is"
 
 
 def test_many_scrips_go_in_several_messages() -> None:

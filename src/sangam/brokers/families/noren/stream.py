@@ -75,7 +75,7 @@ class FeedCodec(BaseCodec):
             yield Send(_frame(kind, k="#".join(cast(list[str], keys))), tuple(keys))
         for key in changed:
             if (scrip := self._scrips.get(key)) is not None:  # more of the same task is known already
-                yield scrip.patch(key, book=self._tasks[key] == "d", told=False)
+                yield scrip.patch(key, book=self._tasks[key] == "d", told=scrip.heard > 0)
 
     def received(self, message: Message) -> Iterable[Result]:
         if not isinstance(message, str):
