@@ -23,7 +23,7 @@ def test_a_credential_that_no_header_can_carry_is_refused_before_sending(token: 
     assert token.strip() not in str(told.value)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", b'{"a":', b'{"a":"\xff"}'])
+@pytest.mark.parametrize("body", [b"", b"<html>maintenance</html>", b'{"a":', b'{"a":"\xff"}', b"[" * 100_000])
 def test_a_good_status_with_an_unreadable_body_is_unknown(body: bytes) -> None:
     with pytest.raises(Unknown, match="POST /x"):
         decode(post(), 200, {}, body)
@@ -31,3 +31,4 @@ def test_a_good_status_with_an_unreadable_body_is_unknown(body: bytes) -> None:
 
 def test_an_error_that_is_no_json_is_left_to_the_brokers_check_as_text() -> None:
     assert decode(post(), 502, {}, b"<html>\xff") == Reply(502, {}, "<html>\ufffd")
+    assert decode(post(), 502, {}, b"[" * 100_000) == Reply(502, {}, "[" * 100_000)

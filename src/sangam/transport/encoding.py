@@ -55,7 +55,7 @@ def decode(request: Request, status: int, headers: Mapping[str, str], content: b
     else:
         try:
             payload = msgspec.json.decode(content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             if status < 400:
                 raise Unknown(f"{request.method} {request.path}: unreadable reply ({error})") from error
             payload = content.decode("utf-8", "replace")
