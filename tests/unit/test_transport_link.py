@@ -12,6 +12,7 @@ from tests.toy_broker import ToyCodec
 from sangam.brokers.contract import (
     BooksChanged,
     Call,
+    Codec,
     Confirmed,
     Endpoint,
     Event,
@@ -20,10 +21,11 @@ from sangam.brokers.contract import (
     Request,
     Result,
 )
+from sangam.brokers.rest_subscriptions import RestSubscriptions
 from sangam.brokers.wire import Message
 from sangam.model.clock import SystemClock
 from sangam.model.enums import Mode
-from sangam.model.errors import BrokerError, NotSent, SessionExpired
+from sangam.model.errors import BrokerError, DecodeError, NotSent, SessionExpired
 from sangam.model.instrument import Level
 from sangam.model.market import Key, Patch
 from sangam.transport import link as link_module
@@ -98,7 +100,7 @@ class Bench:
             raise answer
         return answer
 
-    def link(self, codec: ToyCodec, framing: Any = "plain") -> Link:
+    def link(self, codec: Codec, framing: Any = "plain") -> Link:
         endpoint = Endpoint(url="ws://unused", framing=framing)
         link = Link(
             endpoint,
@@ -234,6 +236,39 @@ async def test_a_bug_in_a_call_costs_that_call(bench: Bench, answer: Any, caplog
     await wait_for(lambda: bench.patches)
     assert "subscribe A: the codec failed" in caplog.text
     assert "B" not in link.unconfirmed
+    assert not link.ended.done()
+    assert bench.events == [Refusal("A", "A fault of ours, see the log.")]
+
+
+class OneByOne(RestSubscriptions):
+    """Asks for the next instrument when the one before was answered."""
+
+    batch = 1
+
+    def kinds_of(self, key: Key, level: Level) -> tuple[int, ...]:
+        return (1,)
+
+    def request(self, action: str, kind: int | str, keys: tuple[Key, ...]) -> Request:
+        return Request(method="POST", host="rest", path=f"/sub/{keys[0]}")
+
+    def subscribed(self, kind: int | str, keys: tuple[Key, ...], payload: Any) -> Iterable[Result]:
+        if payload == "odd":
+            raise DecodeError("odd")
+        return (Patch(keys[0], {"ltp": payload["ltp"]}),)
+
+    def received(self, message: Message) -> Iterable[Result]:
+        return ()
+
+
+@pytest.mark.parametrize("fault", ["run", "answer", "damage"])
+async def test_a_bug_in_one_subscription_does_not_silence_those_that_wait_behind_it(bench: Bench, fault: str) -> None:
+    answers = {"run": KeyError("id"), "answer": {"no price": 1}, "damage": "odd"}
+    bench.answer = lambda path: answers[fault] if path == "/sub/A" else {"ltp": 7.0}
+    link = bench.link(OneByOne())
+    await link.open(None, 5)
+    link.update({"A": LTP, "B": LTP})
+    await wait_for(lambda: bench.patches, what="the price of B")
+    assert [patch.key for patch in bench.patches] == ["B"]
     assert not link.ended.done()
 
 

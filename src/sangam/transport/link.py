@@ -265,20 +265,27 @@ class Link:
     async def _call(self, call: Call) -> None:
         purpose = call.purpose or "call"
         try:
-            try:
-                payload = await self._run(call.operation)
-            except SessionExpired as error:
-                self._fail(error)
-            except BrokerError as error:
-                log.warning("%s: %s: %s", self._label, purpose, error)
-                self._results(self._codec.failed(call, error))
-            else:
-                self._results(self._codec.replied(call, payload))
+            self._results(self._codec.replied(call, await self._run(call.operation)))
+        except SessionExpired as error:
+            self._fail(error)
+        except BrokerError as error:
+            log.warning("%s: %s: %s", self._label, purpose, error)
+            self._failed(call, error)
         except DecodeError as error:
             self._damage(str(error))
+            self._failed(call, BrokerError(f"The answer is damaged: {error}"))
         except Exception:
             # As in `wire_data`: a bug in broker code may cost this call, not the feed.
             log.exception("%s: %s: the codec failed", self._label, purpose)
+            self._damage("codec failure")
+            self._failed(call, BrokerError("A fault of ours, see the log."))
+
+    def _failed(self, call: Call, error: BrokerError) -> None:
+        """The codec hears of every call's end: it may wait for that one before the next."""
+        try:
+            self._results(self._codec.failed(call, error))
+        except Exception:
+            log.exception("%s: the codec failed on a failure", self._label)
             self._damage("codec failure")
 
 
