@@ -113,6 +113,17 @@ def test_minutes_are_asked_by_token_with_the_token_behind_the_body() -> None:
     ]
 
 
+def test_a_candle_may_tell_its_time_by_the_wall_clock_alone() -> None:
+    """As in the samples of Flattrade's and Zebu's documents (TPSeries)."""
+    clocked = {name: text for name, text in bar(0).items() if name != "ssboe"} | {"time": "21-09-2022 09:15:00"}
+    assert DATA.history is not None
+    told = drive(SPEC, DATA.history(MM, "1m", DAY, DAY, SESSION, CTX), [clocked])
+    assert told.result == [Candle(at(9, 15), 11.0, 12.0, 10.0, 11.5, 7, 5)]
+    for damage in ({"time": "x"}, {"time": ""}, {"ssboe": "-5"}):
+        with pytest.raises(Unknown):
+            drive(SPEC, DATA.history(MM, "1m", DAY, DAY, SESSION, CTX), [clocked | damage])
+
+
 def test_days_are_asked_by_name_in_which_nothing_cuts_the_body() -> None:
     """Each row is a text that holds an object (noren.md, 5)."""
     row = (

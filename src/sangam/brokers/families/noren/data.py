@@ -22,17 +22,28 @@ from .tables import EOD_NAMES, FILLED, INTERVALS
 
 class _Bar(
     msgspec.Struct,
-    rename={"open": "into", "high": "inth", "low": "intl", "close": "intc", "volume": "intv", "time": "ssboe"},
-):
-    """One candle, its start in epoch seconds: of a day, 00:00 UTC of its date."""
+    kw_only=True,
+    rename={
+        "open": "into", "high": "inth", "low": "intl", "close": "intc", "volume": "intv", "time": "ssboe",
+        "clock": "time",
+    },
+):  # fmt: skip
+    """One candle, its start in epoch seconds: of a day, 00:00 UTC of its date. Two brokers' samples of minutes tell it
+    by the wall clock alone."""
 
-    time: int
+    time: int = 0
+    clock: str = ""
     open: Number
     high: Number
     low: Number
     close: Number
     volume: Number = 0
     oi: Number = 0
+
+    def __post_init__(self) -> None:
+        self.time = self.time or moment(self.clock, FILLED) // 1000
+        if self.time <= 0:
+            raise ValueError("no time")
 
 
 class Market:
