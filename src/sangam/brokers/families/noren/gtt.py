@@ -88,8 +88,11 @@ class Triggers:
         """Those of our products and with one trigger; others we could not modify without changing them."""
         told = yield self.wire.asked(session, "GetPendingGTTOrder")
         if isinstance(told, list):
-            flat = [_flat(row) for row in told]
-            told = [row for row in flat if not isinstance(row, dict) or row.get("ai_t") in (GTT_ABOVE, GTT_BELOW)]
+            told = [
+                row
+                for row in map(_flat, told)
+                if not isinstance(row, dict) or row.get("ai_t") in (GTT_ABOVE, GTT_BELOW)
+            ]
         return [row for row in self.wire.rows(told, _Row, "the GTTs") if row.prd in PRODUCTS]
 
     def _gtt(self, row: _Row) -> Gtt:

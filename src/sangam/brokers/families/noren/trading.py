@@ -64,9 +64,7 @@ class Desk:
 
     def place(self, order: Order, instrument: Instrument, session: Session, ctx: Ctx) -> Operation[Accepted]:
         """An order number means that the OMS took the order; its risk checks and the exchange tell theirs as news."""
-        own = None
-        if order.sent_price is not None:
-            own = yield from self._on_tick(order.price, order.action, instrument, session)
+        own = (yield from self._on_tick(order.price, order.action, instrument, session)) if order.sent_price else None
         form = {
             "actid": user(session),
             **contract(instrument),
@@ -94,9 +92,7 @@ class Desk:
         self, order: Order, change: Change, instrument: Instrument, session: Session, ctx: Ctx
     ) -> Operation[Accepted]:
         """The quantity is that of the whole order, what is filled included."""
-        own = None
-        if change.protected:
-            own = yield from self._on_tick(change.price, order.action, instrument, session)
+        own = (yield from self._on_tick(change.price, order.action, instrument, session)) if change.protected else None
         form = {
             "norenordno": order.order_id,
             **contract(instrument),
