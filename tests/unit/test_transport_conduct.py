@@ -61,6 +61,16 @@ async def test_a_refused_session_is_never_tried_again(bench: Bench) -> None:
         await bench.admit(urgent=True)
 
 
+async def test_a_credential_of_its_own_ends_alone_and_with_the_session(bench: Bench) -> None:
+    bench.settle(SessionExpired("no"), 400, get(auth="market"))
+    await bench.admit()
+    with pytest.raises(SessionExpired):
+        await bench.admit(get(auth="market"))
+    bench.settle(SessionExpired("no"), 403)
+    with pytest.raises(SessionExpired):
+        await bench.admit(get(auth="other"))
+
+
 async def test_a_new_login_starts_anew(bench: Bench) -> None:
     bench.settle(SessionExpired("no"), 403)
     bench.session = msgspec.structs.replace(SESSION, generation=2)

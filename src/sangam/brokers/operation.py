@@ -53,8 +53,9 @@ class Request(msgspec.Struct, kw_only=True):
     """One HTTP call. `host` names a row of the host table, or is a whole ``https://`` base; at most one body is set.
 
     `auth` names the credential that `authorize` should use ("none" for public files, and where the body proves who we
-    are); `effect` decides whether the driver may repeat it (reads) or never (writes: whatever happens but once, the
-    exchange of a login's token too); `lane` names the rows of the limit table it counts against."""
+    are): one that the broker refused is used no more, and after "default" none is; `effect` decides whether the driver
+    may repeat it (reads) or never (writes: whatever happens but once, the exchange of a login's token too); `lane` names
+    the rows of the limit table it counts against."""
 
     method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"]
     host: str

@@ -33,7 +33,8 @@ class Conduct:
         self._gates: dict[str, Gate] = {}
         self._pauses: dict[str, Backoff] = {}
         self._breakers: dict[str, Breaker] = {}
-        self._dead: Session | None = None
+        self._dead: dict[str, Session] = {}
+        """By the credential that was refused: market data may have one of its own, without which orders go on."""
 
     def seed(self, lane: str, sent: Iterable[float]) -> None:
         """What went out on a lane before (monotonic seconds)."""
@@ -84,7 +85,7 @@ class Conduct:
             log.error(
                 "%s: the broker refuses the session; nothing is asked with it any more: %s", session.account, error
             )
-            self._dead = session
+            self._dead[request.auth] = session
         if isinstance(error, RateLimited) or status == 429:
             told = retry_after(headers, self._clock.now_ms())
             pause = self._pauses.setdefault(request.lane, Backoff(1.0 + GUARD, cap=60.0, rand=lambda: 0.0)).next()
@@ -94,7 +95,7 @@ class Conduct:
 
     def _look(self, session: Session, request: Request, host: str, urgent: bool) -> None:
         """What needs no waiting to know."""
-        if session == self._dead and request.auth != "none":
+        if request.auth != "none" and session in (self._dead.get("default"), self._dead.get(request.auth)):
             raise SessionExpired(
                 f"{self._spec.title} has refused this session. Log in again; nothing is sent before."
             ).unsent()
