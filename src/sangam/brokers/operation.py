@@ -54,8 +54,8 @@ class Request(msgspec.Struct, kw_only=True):
 
     `auth` names the credential that `authorize` should use ("none" for public files, and where the body proves who we
     are): one that the broker refused is used no more, and after "default" none is; `effect` decides whether the driver
-    may repeat it (reads) or never (writes: whatever happens but once, the exchange of a login's token too); `lane` names
-    the rows of the limit table it counts against."""
+    may repeat it (reads) or never (writes: whatever happens but once, the exchange of a login's token too); `lane`
+    names the rows of the limit table it counts against."""
 
     method: Literal["GET", "POST", "PUT", "DELETE", "PATCH"]
     host: str
