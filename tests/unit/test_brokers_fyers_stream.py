@@ -254,6 +254,7 @@ def test_the_key_of_the_socket_comes_from_the_token() -> None:
     now = Ctx(1_000_000, bytes)
     endpoint = result(SPEC, HSM.open(session(token(hsm_key="ABCD", exp=1001)), now))
     assert (endpoint.url, endpoint.facts) == ("wss://socket.fyers.in/hsm/v1-5/prod", {"hsm_key": "ABCD"})
+    assert not endpoint.dead_credential, "it goes out only after the upgrade"
     codec = HSM.codec(session(token()), endpoint, now)
     assert list(codec.opened()) == [Send(bytes.fromhex(AUTH))]
     for ended in (

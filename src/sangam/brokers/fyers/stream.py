@@ -39,10 +39,12 @@ def codec(hsm_key: str, token: str) -> HsmCodec:
 
 
 def _open(session: Session, ctx: Ctx) -> Operation[Endpoint]:
+    """The upgrade bears no credential, so its refusal says nothing of one; the first frame does, and its answer."""
     told = claims(session.secrets["access_token"])
     if not told.hsm_key or told.exp * 1000 <= ctx.now_ms:
         raise SessionExpired("Fyers' access token has ended, or is none. Log in to Fyers again.")
-    return done(Endpoint(url=session.host("hsm", HOSTS), facts={"hsm_key": told.hsm_key}))
+    facts = {"hsm_key": told.hsm_key}
+    return done(Endpoint(url=session.host("hsm", HOSTS), facts=facts, dead_credential=frozenset()))
 
 
 def _key(instrument: Instrument) -> str:
