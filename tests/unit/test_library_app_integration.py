@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,15 @@ def test_it_runs_beside_the_application_and_ends_when_told(tmp_path: Path) -> No
         with pytest.raises(OSError, match="refused"):
             connect(proxy.run.websocket_url, proxy=None, open_timeout=2)
     wait_for_sync(lambda: not set(threading.enumerate()) - before, what="all threads to end")
+
+
+def test_threads_that_start_it_at_once_get_the_same_one(tmp_path: Path) -> None:
+    app = flask(tmp_path)
+    with ThreadPoolExecutor() as pool:
+        proxies = list(pool.map(lambda _: start_websocket_proxy(app, patience=0.5), range(3)))
+    assert proxies[0].running
+    assert len(set(proxies)) == 1
+    proxies[0].stop()
 
 
 def test_settings_come_from_the_application_and_from_the_call(tmp_path: Path) -> None:

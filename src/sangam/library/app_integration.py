@@ -25,6 +25,7 @@ PATIENCE = 10.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _NAME = "sangam"
+_starting = threading.Lock()
 
 
 _at_exit: Callable[[Callable[[], object]], object] = getattr(threading, "_register_atexit", atexit.register)
@@ -106,20 +107,21 @@ def start_websocket_proxy(app: WebApp, *, patience: float = PATIENCE, **settings
 
     Settings are those of the server, by their names: the environment, then ``app.config``, then `settings`. REST takes
     any free port where none is named, since the application has its own. Raises ConfigError."""
-    held = app.extensions.get(_NAME)
-    if isinstance(held, Proxy) and held.running:
-        return held
-    chosen = _settings(app, settings)
-    home = Home(chosen.sangam_home)
-    _lock(home, patience)
-    try:
-        proxy = Proxy(chosen, home)
-    except BaseException:
-        home.unlock()
-        raise
-    proxy.start()
-    app.extensions[_NAME] = proxy
-    return proxy
+    with _starting:  # by several threads at once it is still one
+        held = app.extensions.get(_NAME)
+        if isinstance(held, Proxy) and held.running:
+            return held
+        chosen = _settings(app, settings)
+        home = Home(chosen.sangam_home)
+        _lock(home, patience)
+        try:
+            proxy = Proxy(chosen, home)
+        except BaseException:
+            home.unlock()
+            raise
+        proxy.start()
+        app.extensions[_NAME] = proxy
+        return proxy
 
 
 def _settings(app: WebApp, given: dict[str, Any]) -> Settings:
