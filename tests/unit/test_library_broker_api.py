@@ -69,6 +69,12 @@ class Opened:
         price: float = self.thread.call(read)
         return price
 
+    @property
+    def future(self) -> str:
+        """One of NIFTY's, of which ten are no lot."""
+        contracts = self.thread.call(lambda: self.thread.simulator.exchange.contracts)
+        return next(str(one.symbol) for one in contracts if one.name == "NIFTY" and one.symbol.endswith("FUT"))
+
     def mishap(self, kind: Mishap, times: int = 1) -> None:
         self.thread.call(lambda: self.thread.simulator.faults.orders.mishap(kind, times))
 
@@ -202,14 +208,22 @@ def test_refusals_and_what_was_never_sent(opened: Opened) -> None:
         (opened.order(action="HOLD"), 400, "INVALID_INPUT"),
         (opened.order(price=0), 400, "INVALID_INPUT"),
         ({}, 400, "INVALID_INPUT"),
+        (opened.order(price=1000.013), 400, "INVALID_ORDER"),
+        (opened.order(product="NRML"), 400, "INVALID_ORDER"),
+        (opened.order(symbol="NIFTY", exchange="NSE_INDEX"), 400, "INVALID_ORDER"),
+        (opened.order(symbol=opened.future, exchange="NFO"), 400, "INVALID_ORDER"),
     ):
         response, answer, orderid = api.place_order_api(data, auth)
         assert (response.status_code, answer["code"], orderid) == (status, code, None), answer
+        assert "state" not in answer  # nobody asked the broker
     response, answer, _ = api.place_order_api(opened.order(), "no such token")
     assert (response.status_code, answer["code"]) == (401, "INVALID_TOKEN")
     told, status = api.cancel_order("no-such", auth)
     assert (told["status"], status) == ("error", 400)
     assert opened.taken == before
+    _, answer, orderid = api.place_order_api(opened.order(), auth)
+    told, status = api.modify_order({"orderid": orderid, "price": 1000.013}, auth)
+    assert (told["code"], status, "tick size" in told["message"]) == ("INVALID_ORDER", 400, True), answer
 
 
 def test_a_book_that_cannot_be_read_is_no_empty_one(opened: Opened) -> None:

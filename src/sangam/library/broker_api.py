@@ -96,13 +96,9 @@ class BrokerApi:
         """New `quantity`, `price`, `trigger_price`, `pricetype` of the order `orderid`, which is read first: 0 stays
         as the broker has it now."""
 
-        async def modify(line: Line) -> OrderInfo:
-            orderid, terms = words.text(data, "orderid"), words.terms(data)
-            desk = await line.desk(auth)
-            order = await desk.order(orderid)  # no stream tells here what became of it since
-            return await desk.modify(order.id, terms, self.order_timeout)
-
-        response = self._write(modify)
+        response = self._write(
+            lambda line: line.modify(auth, words.text(data, "orderid"), words.terms(data), self.order_timeout)
+        )
         return response.body, response.status_code
 
     def cancel_order(self, orderid: str, auth: Auth) -> tuple[Row, int]:

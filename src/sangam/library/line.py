@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -10,14 +11,16 @@ import msgspec
 from sangam.accounts.ways import Way
 from sangam.brokers.contract import BrokerSpec, Session, Trading
 from sangam.client.answers import OrderInfo
+from sangam.client.asked import Terms
 from sangam.client.direct_desk import DirectDesk
 from sangam.client.listing import Listing
 from sangam.client.own_orders import OwnOrders
 from sangam.instruments.daily import due_since
-from sangam.model.clock import SystemClock
+from sangam.model.clock import SystemClock, ist_from_ms
 from sangam.model.errors import Unsupported
 from sangam.model.instrument import Instrument
 from sangam.model.order import Ticket
+from sangam.orders import checks
 from sangam.transport.http import HttpDriver
 
 from .logins import Logins, Tokens
@@ -86,9 +89,19 @@ class Line:
         if ticket.client_order_id and account not in self._caught_up:
             await desk.catch_up(quietly=True)
             self._caught_up.add(account)
+        instrument = desk.orders.listing.lookup(ticket.symbol, ticket.exchange)
+        checks.check(ticket, instrument, _today(), trading=self.trading)
         if not ticket.client_order_id:
             ticket = msgspec.structs.replace(ticket, client_order_id=uuid.uuid4().hex)
         return await desk.place(ticket, patience)
+
+    async def modify(self, auth: Auth, orderid: str, terms: Terms, patience: float) -> OrderInfo:
+        """The order is read first: no stream tells here what became of it since."""
+        desk = await self.desk(auth)
+        order = await desk.order(orderid)
+        instrument = desk.orders.listing.lookup(order.symbol, order.exchange)
+        checks.check_change(order, terms.applied(order), instrument, _today(), trading=self.trading)
+        return await desk.modify(order.id, terms, patience)
 
     async def names(self, session: Session | None = None) -> Names:
         """Of today: tokens may mean other contracts than yesterday."""
@@ -101,6 +114,10 @@ class Line:
             files = await self.driver.run(self._spec, session, operation)
             self._names = await asyncio.to_thread(_read, self._spec, files, now)
             return self._names
+
+
+def _today() -> date:
+    return ist_from_ms(SystemClock().now_ms()).date()
 
 
 def _read(spec: BrokerSpec, files: list[bytes], made: int) -> Names:
