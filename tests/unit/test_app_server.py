@@ -16,7 +16,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from sangam.app.server import App
-from sangam.model.errors import ConfigError
+from sangam.instruments.daily import day_began
+from sangam.model.errors import BrokerError, ConfigError
 from sangam.settings import load_settings
 from sangam.store.home import Home
 
@@ -103,6 +104,20 @@ async def test_quotes_of_a_symbol_that_nobody_streams(tmp_path: Path) -> None:
         assert (await ask("quotes", "NOPE")).status_code == 400
         assert (await ask("symbol", "NIFTY", "NSE_INDEX")).json()["data"]["exchange"] == "NSE_INDEX"
         assert (await ask("symbol", "NOPE")).status_code == 404
+
+
+async def test_while_a_sessions_instruments_are_loaded_nothing_is_ordered_by_yesterdays(tmp_path: Path) -> None:
+    async with house(tmp_path) as app:
+        (account,) = [info.id for info in app._accounts.list()]
+        await wait_for(lambda: app._feed.master(account), what="the instruments")
+        standing, feed = app._master(account), app._feed._accounts[account]
+        feed.master = None
+        assert app._master(account) is standing
+        standing.made_at = day_began(standing.made_at) - 1
+        with pytest.raises(BrokerError, match="not loaded yet"):
+            app._master(account)
+        await feed.close()
+        assert app._master(account) is standing
 
 
 async def test_holidays_of_ones_own(tmp_path: Path) -> None:

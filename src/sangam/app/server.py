@@ -29,6 +29,7 @@ from sangam.feed.market import Market
 from sangam.feed.pool import Caps
 from sangam.feed.unlisted import Unlisted
 from sangam.gateway.server import Gateway
+from sangam.instruments.daily import day_began
 from sangam.instruments.master import Master
 from sangam.instruments.masters import Masters
 from sangam.model import holidays
@@ -319,12 +320,16 @@ class App:
         return await self._desk.admin.call(verb, arguments)
 
     def _master(self, account: str) -> Master:
-        """What the account's feed reads; before a login what stands of its broker, unless it has hosts of its own."""
+        """What the account's feed reads; before a login what stands of its broker, unless it has hosts of its own, and
+        while a session's instruments are loaded that of today: yesterday's tokens may mean other contracts."""
         master = self._feed.master(account)
         if isinstance(master, Unlisted):
             raise Unsupported("The broker of this account gives no list of instruments: it can only be streamed.")
         if master is None and account in self._accounts and not self._accounts[account].hosts:
             master = self._masters.current(self._feed.broker(account).name)
+            of_today = master is not None and master.made_at >= day_began(self._clock.now_ms())
+            if not of_today and self._feed.session(account) is not None:
+                master = None
         if not isinstance(master, Master):
             raise BrokerError("The instruments of this account are not loaded yet; log in, or try again in a moment.")
         return master
