@@ -170,7 +170,7 @@ def test_a_list_of_indices_needs_no_word_of_success_and_its_bad_rows_are_counted
     assert symbols(rows) == ["NIFTYIT"]
     reason = "index without name or token"
     assert rows[1:] == [RowRefused(reason, "NSE,7,"), RowRefused(reason, "NSE,,Nameless")]
-    odd: list[Any] = [[{"stat": "Ok"}], {"stat": "Ok", "values": None}, {"stat": "Not_Ok", "values": []}, {}]
+    odd: list[Any] = [[{"stat": "Ok"}], {"stat": "Ok", "values": 7}, {"stat": "Not_Ok", "values": []}, {}]
     for reply in odd:
         with pytest.raises(Unknown):
             drive(SPEC, SPEC.instruments.download(SESSION, CTX), *[b"x"] * 6, reply)

@@ -82,6 +82,8 @@ def test_a_code_that_leads_to_no_session_is_refused(spec: BrokerSpec, reply: Any
 def test_whose_the_session_is_says_the_broker() -> None:
     assert exchanged(OAUTH, {"code": "x"}, {**GRANTED, "actid": "FA2"})[1].client_id == "FA2"
     assert exchanged(OAUTH, {"code": "x"}, {"stat": "Ok", "access_token": "t"})[1].client_id == "FA1"
+    untold = {"stat": "Ok", "access_token": "t", "actid": None, "uid": "", "refresh_token": None}
+    assert exchanged(OAUTH, {"code": "x"}, untold)[1] == Grant(secrets={"access_token": "t"}, client_id="FA1")
 
 
 def test_a_broken_off_login_and_a_broken_broker_are_told_apart() -> None:

@@ -325,6 +325,8 @@ def test_funds_are_what_is_left_and_results_are_those_of_the_positions() -> None
         available_cash=730.0, collateral=70.0, m2m_realised=-50.0, m2m_unrealised=300.0, utilised=300.0
     )
     assert drive(SPEC, TRADING.funds(SESSION, CTX), limits, EMPTY).result.m2m_realised == 0
+    untold = limits | {"payin": "", "collateral": None}
+    assert drive(SPEC, TRADING.funds(SESSION, CTX), untold, EMPTY).result.available_cash == 680.0
 
 
 # --- margins ----------------------------------------------------------------------------------------------------------

@@ -99,10 +99,10 @@ class Wire:
 
     def read(self, data: Any, kind: type[T], what: str) -> T:
         """`data` as it should be; numbers are text. Raises Unknown."""
-        return rows.read(data, kind, self.title, what, strict=False)
+        return rows.read(plain(data), kind, self.title, what, strict=False)
 
     def rows(self, data: Any, kind: type[T], what: str) -> list[T]:
-        """A book, which may be empty by an error. An empty text is nothing told."""
+        """A book, which may be empty by an error."""
         if data is EMPTY:
             return []
         found = [plain(each) for each in data] if isinstance(data, list) else data
@@ -110,7 +110,8 @@ class Wire:
 
 
 def plain(row: Any) -> Any:
-    return {name: value for name, value in row.items() if value != ""} if isinstance(row, dict) else row
+    """An empty text, and null, is nothing told."""
+    return {name: value for name, value in row.items() if value not in ("", None)} if isinstance(row, dict) else row
 
 
 def body(told: Mapping[str, Any], token: str = "") -> bytes:
