@@ -107,6 +107,13 @@ def test_one_damaged_row_spoils_the_book(damage: dict[str, Any]) -> None:
         drive(SPEC, TRADING.orders(SESSION, CTX), rows)
 
 
+@pytest.mark.parametrize("status", [None, 5, [], {}])
+def test_an_answer_whose_status_is_none_is_no_empty_book(status: Any) -> None:
+    for payload in ({"status": status}, [{"status": status}]):
+        with pytest.raises(Unknown):
+            drive(SPEC, TRADING.orders(SESSION, CTX), payload)
+
+
 # --- the others -------------------------------------------------------------------------------------------------------
 
 

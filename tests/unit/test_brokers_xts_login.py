@@ -161,7 +161,9 @@ def test_the_page_may_bring_the_session_itself() -> None:
     assert (grant.secrets, grant.client_id) == (SECRETS, "U1")
 
 
-@pytest.mark.parametrize("text", ["", "x", "[]", "{}", '"' * 3, '{"token":""}', "5", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "x", "[]", "{}", '"' * 3, '{"token":""}', "5", "[" * 100_000, '{"token":"\\ud800"}']
+)
 def test_a_login_that_brings_nothing_was_not_finished(text: str) -> None:
     for spec in (compositedge.SPEC, rmoney.SPEC):
         with pytest.raises(InvalidInput, match="was not finished"):

@@ -47,7 +47,7 @@ def _result(request: Request, told: Any) -> Any:
 def _is_empty(request: Request, told: Any) -> bool:
     """Whether the only thing told of a book is that it has no rows."""
     is_book = request.effect == "read" and request.path in BOOKS
-    return is_book and isinstance(told, dict) and told.get("status") in EMPTY_BOOKS
+    return is_book and isinstance(told, dict) and str(told.get("status")) in EMPTY_BOOKS
 
 
 def _failure(request: Request, status: int, told: Mapping[str, Any]) -> BrokerError:

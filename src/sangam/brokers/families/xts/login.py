@@ -1,6 +1,5 @@
 """Two sessions in one: orders have keys and a token of their own, market data others (documents: User; Auth)."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -206,7 +205,7 @@ def _unpacked(text: str) -> dict[str, Any]:
     told: Any = text
     try:
         for _ in range(3):
-            told = json.loads(told) if isinstance(told, str) else told
+            told = msgspec.json.decode(told) if isinstance(told, str) else told
     except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
