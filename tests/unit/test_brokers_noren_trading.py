@@ -102,6 +102,10 @@ def test_a_change_tells_the_whole_quantity_and_a_cancel_the_number() -> None:
     assert (sent["prc"], sent["ret"]) == ("3190.5", "IOC")
     cancelled = drive(SPEC, TRADING.cancel(order, SESSION, CTX), CHANGED)
     assert form(cancelled.request) == {"uid": "DEMO1", "norenordno": "200520000000017"}
+    wordy = {"stat": "Ok", "result": "Order modified"}  # what is no number does not become the order's
+    assert drive(SPEC, TRADING.modify(order, change, MM, SESSION, CTX), wordy).result.order_id == order.order_id
+    with pytest.raises(Unknown):
+        drive(SPEC, TRADING.cancel(order, SESSION, CTX), {"stat": "Ok"})
 
 
 def test_the_token_stands_in_a_header_or_behind_the_body() -> None:

@@ -74,8 +74,7 @@ class Triggers:
         waits = [row.ai_t for row in rows if (str(row.number), row.brexchange, row.brsymbol) == name]
         if terms["ai_t"] not in waits:
             why = "waits for the price from the other side. Cancel it, and place another." if waits else "is not there."
-            said = f"{self.wire.title}: GTT {trigger_id} of {instrument.symbol} {why}"
-            raise Refused(said, "INVALID_INPUT").unsent()
+            raise Refused(f"{self.wire.title}: GTT {trigger_id} of {instrument.symbol} {why}", "INVALID_INPUT").unsent()
         return self._id((yield self.wire.write(session, "ModifyGTTOrder", {"al_id": trigger_id, **terms})))
 
     def cancel(self, trigger_id: str, session: Session, ctx: Ctx) -> Operation[str]:

@@ -99,10 +99,12 @@ class Desk:
             **_terms(change.price_type, own or change.price, change.trigger_price, change.quantity, change.validity),
             "dscqty": str(change.disclosed_quantity),
         }
-        return self._accepted((yield self.wire.write(session, "ModifyOrder", form)), own)
+        return self._accepted((yield self.wire.write(session, "ModifyOrder", form)), own, order)
 
     def cancel(self, order: Order, session: Session, ctx: Ctx) -> Operation[Accepted]:
-        return self._accepted((yield self.wire.write(session, "CancelOrder", {"norenordno": order.order_id})))
+        return self._accepted(
+            (yield self.wire.write(session, "CancelOrder", {"norenordno": order.order_id})), None, order
+        )
 
     def convert(
         self, instrument: Instrument, old: Product, new: Product, quantity: int, session: Session, ctx: Ctx
@@ -125,9 +127,11 @@ class Desk:
         }
         yield self.wire.write(session, "ProductConversion", form)
 
-    def _accepted(self, told: Any, own: Decimal | None = None) -> Accepted:
+    def _accepted(self, told: Any, own: Decimal | None, standing: Order | None = None) -> Accepted:
+        """An order that stands keeps its number, whatever words the answer has for it."""
         taken = self.wire.read(told, _Taken, "the answer to an order")
-        return Accepted(order_id=number(taken.norenordno or taken.result, self.wire.title, "an order"), price=own)
+        named = number(taken.norenordno or taken.result, self.wire.title, "an order")
+        return Accepted(order_id=named if standing is None else standing.order_id, price=own)
 
 
 def _terms(
