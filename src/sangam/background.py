@@ -3,6 +3,7 @@
 The strategy's callbacks never run on the loop: one that blocks delays other callbacks, not the connection."""
 
 import asyncio
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple, TypeVar
 from sangam.model.errors import NotSent
 
 T = TypeVar("T")
+
+log = logging.getLogger("sangam.background")
 
 
 class _Key(NamedTuple):
@@ -96,7 +99,10 @@ class Dispatcher:
 
     def _run(self) -> None:
         while (call := self._next()) is not None:
-            call()
+            try:
+                call()
+            except SystemExit:  # it would end this thread alone, and nobody would hear of anything any more
+                log.error("A callback called for the program's end, which none can: sys.exit() is for the main thread")
 
     def _next(self) -> Callable[[], object] | None:
         with self._ready:

@@ -1,6 +1,7 @@
 """The loop in a thread, and the thread that calls the strategy."""
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import CancelledError
 
@@ -62,6 +63,16 @@ def test_calls_keep_their_order_and_the_newest_of_a_key_wins() -> None:
     dispatcher.stop()
     assert heard == ["tick 4", *(f"order {number}" for number in range(5))]
     assert dispatcher.replaced == 4
+
+
+def test_a_callback_that_calls_for_the_end_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    dispatcher = Dispatcher("d")
+    heard: list[str] = []
+    dispatcher.put(sys.exit)
+    dispatcher.put(lambda: heard.append("later"))
+    dispatcher.stop()
+    assert heard == ["later"]
+    assert "sys.exit() is for the main thread" in caplog.text
 
 
 def test_a_callback_may_stop_its_own_dispatcher() -> None:
