@@ -83,6 +83,13 @@ def test_field_names_of_all_adapters_become_ours() -> None:
         assert all(type(found.fields[name]) is int for name in ("last_trade_quantity", "timestamp"))
 
 
+@pytest.mark.parametrize("moment", [1_700_000_000_000_000, -5, "soon", "9999-99-99"])
+def test_what_is_no_time_is_not_told(moment: Any) -> None:
+    found = told("NSE_SBIN_LTP", {"ltp": 625.5, "timestamp": moment})
+    assert found is not None
+    assert found.fields == {"ltp": 625.5}
+
+
 def test_a_book_without_its_empty_rows_and_without_a_price() -> None:
     rows = {"buy": [{"price": 10, "quantity": 7, "orders": 2}, {"price": 0, "quantity": 0}], "sell": "none"}
     found = told("NSE_SBIN_DEPTH", {"data": {"ltp": 0, "depth": rows}})

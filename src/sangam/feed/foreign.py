@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sangam.model.clock import IST
+from sangam.model.clock import IST, LATEST_MS
 from sangam.model.market import Depth, DepthLevel, Fields
 
 _PRICES = {
@@ -87,7 +87,8 @@ def _time(value: Any) -> int | None:
     number = _count(value)
     if not number:
         return None
-    return number * 1000 if number < _SECONDS_END else number
+    moment = number * 1000 if number < _SECONDS_END else number
+    return moment if moment < LATEST_MS else None
 
 
 def _depth(book: Any) -> Depth | None:

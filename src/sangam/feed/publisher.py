@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from sangam.model.clock import ist_from_ms
+from sangam.model.clock import LATEST_MS, ist_from_ms
 from sangam.model.enums import Mode
 from sangam.model.market import Depth, Key, Patch
 from sangam.prices.last import Last
@@ -23,8 +23,6 @@ _encode = msgspec.json.Encoder().encode
 _NO_BOOK = Depth([], [])
 _LTP, _QUOTE, _DEPTH = Mode  # a member of an enumeration is slow to look up by its name
 _FLAT = Dialect.FLAT
-_LATEST = 253_370_764_800_000
-"""The year 9999: what claims to be later is no time."""
 
 
 class Tally:
@@ -128,5 +126,5 @@ def flat(want: Want, last: Last) -> bytes:
     if want.simulated:
         message["simulated"] = True
     at = fields["timestamp"]
-    message["timestamp"] = ist_from_ms(at if 0 <= at < _LATEST else last.received_at or 0).isoformat()
+    message["timestamp"] = ist_from_ms(at if 0 <= at < LATEST_MS else last.received_at or 0).isoformat()
     return _encode(message)

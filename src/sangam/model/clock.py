@@ -9,6 +9,8 @@ from typing import Protocol
 IST = timezone(timedelta(hours=5, minutes=30), "IST")
 IST_SECONDS = 19_800
 """So far India's clocks are ahead of UTC."""
+LATEST_MS = 253_370_764_800_000
+"""The year 9999, where Python's calendar ends: what claims to be later is no time."""
 
 
 class Clock(Protocol):
