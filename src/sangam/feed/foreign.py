@@ -87,8 +87,8 @@ def _time(value: Any) -> int | None:
     number = _count(value)
     if not number:
         return None
-    moment = number * 1000 if number < _SECONDS_END else number
-    return moment if moment < LATEST_MS else None
+    number = number * 1000 if number < _SECONDS_END else number
+    return number if number < LATEST_MS else None
 
 
 def _depth(book: Any) -> Depth | None:
