@@ -334,7 +334,8 @@ def test_what_is_no_token_is_an_answer_and_no_crash(any_broker: SimulatorThread,
         alone = alone and given is None
         told = api.authenticate_broker(given)
         assert (told[0] is None, bool(told[-1])) == (not alone, not alone)
-        for auth in (None, ""):
+        nothing: tuple[Any, ...] = (None, "", {}, 5, ["t"], {"no such": "t"}, {"no such": object()})
+        for auth in nothing:
             assert api.get_orderbook(auth)["status"] == "error"
             assert api.place_order_api({"symbol": "SBIN", "exchange": "NSE"}, auth)[1]["status"] == "error"
 

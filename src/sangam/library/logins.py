@@ -64,13 +64,14 @@ class Logins:
     def session(self, auth: str | Mapping[str, str] | None) -> Session:
         """The session of a token: one that a login here gave, or any that is good at the broker. Where the broker needs
         more than one token, a mapping has them by name. None is that of a login that failed. Raises InvalidInput."""
-        token = auth if isinstance(auth, str) else msgspec.json.encode(dict(sorted((auth or {}).items()))).decode()
+        given = self._checked(auth) if isinstance(auth, Mapping) else {}
+        token = auth if isinstance(auth, str) else repr(sorted(given.items()))
         found = self._sessions.get(token)
         if found is None:
             daily = self._spec.login.daily
-            if not auth or (isinstance(auth, str) and not daily):
+            if not auth or not (given or (isinstance(auth, str) and daily)):
                 raise InvalidInput(f"{self._spec.title} needs the token that authenticate_broker() returned.")
-            given = {daily[0].name: auth} if isinstance(auth, str) else self._checked(auth)
+            given = given or {daily[0].name: token}
             found = self._sessions[token] = self._opened(self._with(given))
         return found
 
