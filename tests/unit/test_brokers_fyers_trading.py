@@ -231,6 +231,12 @@ def test_the_published_row() -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["price_trigger", "price_limit", "price2_trigger"])
+def test_a_trigger_without_a_price_is_no_list(name: str) -> None:
+    with pytest.raises(Unknown):
+        result(SPEC, GTT.list(SESSION, CTX), (200, {"s": "ok", "orderBook": [ROW | {name: "NaN"}]}))
+
+
 def test_states_of_triggers_and_those_of_others() -> None:
     single = ROW | {"gtt_oco_ind": 1}
     rows = [single | {"ord_status": number} for number in (6, 4, 2, 5, 7, 1)] + [single | {"product_type": "MTF"}]

@@ -38,6 +38,11 @@ class _Row(msgspec.Struct):
     create_time_epoch: int = 0
     ltp: float = 0.0
 
+    def __post_init__(self) -> None:
+        prices = (self.price_limit, self.price_trigger, self.price2_limit, self.price2_trigger)
+        if not all(price.is_finite() for price in prices):
+            raise ValueError(f"trigger {self.id} has a price that is none")
+
 
 def _info(legs: Sequence[GttLeg]) -> dict[str, dict[str, Any]]:
     """Of two legs the first is the one above the market, so ours come in the other order."""
