@@ -1,5 +1,6 @@
 """The bad days of a broker, for one of each family: its socket, its sessions, its orders."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from tests.simulator_thread import SimulatorThread
 from tests.support import wait_for
 
+from sangam.app.keeper import EVERY_SECONDS
 from sangam.brokers import registry
 from sangam.model.calendar import Calendar
 from sangam.model.enums import Exchange as Code
@@ -155,3 +157,21 @@ def test_no_mishap_doubles_an_order_and_every_outcome_is_found_out(trading: Orde
     assert len(trading.taken()) == taken
     done = [order.state for order in trading.journal().values() if order.state is OrderState.OPEN]
     assert len(done) == taken
+
+
+async def test_orders_go_on_while_another_program_has_the_market_data(tmp_path: Path) -> None:
+    """XTS logs in to each of its two services, and a login by another program takes one of them."""
+    rig = OrderRig(tmp_path / "home", VALID_BROKERS="compositedge")
+    with SimulatorThread("compositedge", holdings=False, run=True) as broker, rig.server:
+        await asyncio.to_thread(rig.open, [broker])
+        async with Client.login(rig.server.ws_port, rig.key) as client:
+            await client.subscribe("SBIN")
+            await client.hears()
+            broker.call(broker.simulator.begin_data)
+            await client.reaches("replaced")
+            for name in ("at-once", "later"):
+                assert (await asyncio.to_thread(rig.place, name)).status_code == 200
+                await asyncio.sleep(2 * EVERY_SECONDS)  # those who end sessions have looked
+            assert (await asyncio.to_thread(rig.post, "orderbook")).status_code == 200
+            await asyncio.to_thread(rig.log_in, rig.account)
+            await client.hears()

@@ -14,6 +14,7 @@ from sangam.accounts.sessions import End, Ended
 from sangam.app.keeper import FIRST_MS, PAUSES_MS, RENEW_BEFORE_MS, TRIES, Keeper
 from sangam.brokers.contract import Session
 from sangam.brokers.registry import Registry
+from sangam.feed.assess import Dead
 from sangam.model.clock import SystemClock
 from sangam.model.enums import AccountState
 from sangam.transport.http import HttpDriver
@@ -27,7 +28,7 @@ class Watch:
     def __init__(self, house: House, bank: Bank) -> None:
         self.house = house
         self.bank = bank
-        self.dead: dict[str, tuple[int, AccountState, str]] = {}
+        self.dead: dict[str, Dead] = {}
         self.keeper = Keeper(house.desk, self.dead.get, house.clock)
 
     async def look(self, seconds: float = 0.0) -> None:
@@ -77,11 +78,11 @@ async def test_a_session_that_the_broker_refused_is_dead_at_the_next_start_too(w
     accounts = watch.house.accounts
     accounts.open_session(account, {"access_token": watch.bank.token()})
     accounts.open_session(account, {"access_token": watch.bank.token()})
-    watch.dead[account] = (1, AccountState.AUTH_EXPIRED, "gone")
+    watch.dead[account] = Dead(1, AccountState.AUTH_EXPIRED, "gone")
     await watch.look()
     assert watch.session(account) is not None, "it was an older session that died"
     accounts.open_session(account)
-    watch.dead[account] = (3, AccountState.AUTH_EXPIRED, "gone")
+    watch.dead[account] = Dead(3, AccountState.AUTH_EXPIRED, "gone")
     await watch.look()
     assert watch.session(account) is None
     watch.house.database.close()
@@ -91,6 +92,32 @@ async def test_a_session_that_the_broker_refused_is_dead_at_the_next_start_too(w
     assert again.accounts[account].secrets == {"api_key": "kept"}
     assert again.accounts.open_session(account).generation == 4
     again.database.close()
+
+
+@pytest.mark.parametrize("state", [AccountState.REPLACED, AccountState.AUTH_EXPIRED])
+async def test_orders_outlive_a_credential_that_streams_have_for_themselves(watch: Watch, state: AccountState) -> None:
+    """Nobody would log in by himself here, and no order of the other program's is worth ours."""
+    account = watch.add("paste", api_key="kept")
+    session = watch.house.accounts.open_session(account, {"access_token": watch.bank.token()})
+    watch.dead[account] = Dead(1, state, "market data is another program's", whole=False)
+    await watch.look()
+    assert watch.session(account) == session
+    watch.dead[account] = Dead(1, state, "so are the orders")
+    await watch.look()
+    assert watch.session(account) is None
+
+
+async def test_a_credential_of_streams_is_made_anew_where_nobody_is_needed_for_it(watch: Watch) -> None:
+    account = watch.add("auto", pin=PIN, totp=SECRET)
+    watch.house.accounts.open_session(account)
+    watch.dead[account] = Dead(1, AccountState.REPLACED, "another program's", whole=False)
+    await watch.look()
+    assert watch.session(account) is not None, "two programs that log in by themselves would fight"
+    watch.dead[account] = Dead(1, AccountState.AUTH_EXPIRED, "gone", whole=False)
+    await watch.look()
+    assert watch.session(account) is None
+    await watch.look(LONGEST)
+    assert watch.session(account) is not None
 
 
 async def test_a_session_is_prolonged_before_its_end(watch: Watch) -> None:
@@ -163,7 +190,7 @@ async def test_who_is_not_logged_in_automatically(watch: Watch, reason: str) -> 
     accounts.open_session(account)
     how = {"logged out": End.LOGGED_OUT, "replaced": End.REPLACED}.get(reason, End.EXPIRED)
     if how is End.REPLACED:
-        watch.dead[account] = (1, AccountState.REPLACED, "another program logged in")
+        watch.dead[account] = Dead(1, AccountState.REPLACED, "another program logged in")
     else:
         accounts.end_session(account, Ended(how))
     if reason == "a person is at it":
@@ -196,7 +223,7 @@ async def test_a_fault_in_one_look_does_not_end_the_watch(watch: Watch, caplog: 
     watch.house.accounts.open_session(account, {"access_token": watch.bank.token()})
     seen = 0
 
-    def dead(name: str) -> tuple[int, AccountState, str] | None:
+    def dead(name: str) -> Dead | None:
         nonlocal seen
         seen += 1
         raise RuntimeError("odd")

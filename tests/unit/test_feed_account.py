@@ -16,6 +16,7 @@ from tests.toy_broker import ToyCodec, ToyMaster, toy_instrument, toy_stream
 
 from sangam.brokers.contract import BooksChanged, Ctx, Endpoint, Session
 from sangam.feed import feed as feed_module
+from sangam.feed.assess import Dead
 from sangam.feed.pool import Caps
 from sangam.feed.port import Granted, Pending, Refused
 from sangam.model.calendar import Calendar, Holiday
@@ -159,6 +160,18 @@ async def test_a_session_that_somebody_else_took() -> None:
         assert rig.health.detail == "another program logged in"
         await rig.login()
         await rig.state(AccountState.LIVE)
+
+
+@pytest.mark.parametrize("auth", ["default", "market"])
+async def test_a_credential_that_streams_have_for_themselves_is_not_the_session(auth: str) -> None:
+    async with feed_rig(toy_stream(auth=auth)) as rig:
+        await rig.login()
+        await rig.streaming("SBIN")
+        assert rig.feed.dead(ACCOUNT) is None
+        await rig.server.tell({"event": "replaced"})
+        await rig.state(AccountState.REPLACED)
+        dead = rig.feed.dead(ACCOUNT)
+        assert dead == Dead(1, AccountState.REPLACED, "another program logged in", whole=auth == "default")
 
 
 async def test_the_worst_socket_speaks_for_the_account() -> None:

@@ -11,6 +11,7 @@ from sangam.accounts.desk import Desk
 from sangam.accounts.expiry import next_expiry
 from sangam.accounts.sessions import End, Ended
 from sangam.accounts.ways import Way, may_log_in_alone
+from sangam.feed.assess import Dead
 from sangam.model.clock import Clock
 from sangam.model.enums import AccountState
 from sangam.model.errors import BrokerError, InvalidInput, Refused, SangamError
@@ -37,10 +38,9 @@ class _Attempts:
 
 
 class Keeper:
-    """`start` it once the accounts are served; `stop` ends it. `dead` tells generation, state and reason of a session
-    that the account's broker no longer takes, or gave to another program."""
+    """`start` it once the accounts are served; `stop` ends it. `dead` tells of an account's session that has ended."""
 
-    def __init__(self, desk: Desk, dead: Callable[[str], tuple[int, AccountState, str] | None], clock: Clock) -> None:
+    def __init__(self, desk: Desk, dead: Callable[[str], Dead | None], clock: Clock) -> None:
         self._desk = desk
         self._accounts = desk.accounts
         self._flows = desk.flows
@@ -80,13 +80,14 @@ class Keeper:
                 self._log_in(info)
 
     def _bury(self, info: AccountInfo) -> None:
-        """The feed found the session dead; the account must know it, at the next start too."""
+        """The feed found the session dead; the account must know it, at the next start too. Where only what streams has
+        ended, orders go on until somebody logs in."""
         dead, session = self._dead(info.id), self._accounts.session(info.id)
-        if dead is not None and session is not None:
-            generation, state, reason = dead
-            if generation == session.generation:  # it is not an older one that died
-                how = End.REPLACED if state is AccountState.REPLACED else End.REFUSED
-                self._accounts.end_session(info.id, Ended(how, reason))
+        if dead is None or session is None or dead.generation != session.generation:  # an older one that died
+            return
+        how = End.REPLACED if dead.state is AccountState.REPLACED else End.REFUSED
+        if dead.whole or (how not in _BY_PEOPLE and self._alone(info)):
+            self._accounts.end_session(info.id, Ended(how, dead.reason))
 
     # --- renewal ------------------------------------------------------------------------------------------------------
 
@@ -124,11 +125,17 @@ class Keeper:
             return
         if ended is None or ended.how in _BY_PEOPLE or self._flows.pending.under_way(info.id):
             return
-        if not may_log_in_alone(self._flows.spec(info.id).login, self._accounts[info.id].secrets):
+        if not self._alone(info):
             return
         attempts = self._logins.setdefault(info.id, _Attempts(now + random.randint(*FIRST_MS)))  # noqa: S311
         if attempts.next_at is not None and attempts.next_at <= now:
             self._begin(info.id, self._try(info.id, attempts))
+
+    def _alone(self, info: AccountInfo) -> bool:
+        """Whether the next session needs nobody."""
+        if not self._flows.serves(info.broker):
+            return False
+        return may_log_in_alone(self._flows.spec(info.id).login, self._accounts[info.id].secrets)
 
     async def _try(self, account: str, attempts: _Attempts) -> None:
         try:

@@ -244,12 +244,13 @@ def _one_part(instrument: Instrument, level: Level) -> Hashable:
 class Stream:
     """One kind of socket of a broker. Times are seconds.
 
-    `key` names an instrument as this stream's frames do (None: not carried). `silence` is how long a healthy socket may
-    say nothing at all (heartbeats included) before it is taken for dead; None where the wire has no heartbeat and
-    quiet is normal. `ping` is how often the transport asks for a sign of life: by WebSocket's ping, or by that of the
-    framing, which has a pace of its own unless this names one. `linger` is how long the last want is kept after its
-    client left. `stays` says that the first socket is kept when nothing is wanted of it any more: where subscriptions
-    outlive a socket, somebody must be there to leave them."""
+    `auth` names the credential of its sockets, as that of a request does: the end of one that is not the "default"
+    ends no orders. `key` names an instrument as this stream's frames do (None: not carried). `silence` is how long
+    a healthy socket may say nothing at all (heartbeats included) before it is taken for dead; None where the wire
+    has no heartbeat and quiet is normal. `ping` is how often the transport asks for a sign of life: by WebSocket's
+    ping, or by that of the framing, which has a pace of its own unless this names one. `linger` is how long the
+    last want is kept after its client left. `stays` says that the first socket is kept when nothing is wanted of it
+    any more: where subscriptions outlive a socket, somebody must be there to leave them."""
 
     name: str
     carries: Carries
@@ -257,6 +258,7 @@ class Stream:
     codec: Callable[[Session, Endpoint, Ctx], Codec]
     key: Callable[[Instrument], Key | None]
     limits: StreamLimits
+    auth: str = "default"
     opens: Literal["on_want", "with_session"] = "on_want"
     stays: bool = False
     cost: Callable[[Instrument, Level], int] = _no_cost

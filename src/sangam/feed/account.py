@@ -22,9 +22,9 @@ from sangam.model.market import Key
 from sangam.model.order import OrderUpdate
 from sangam.prices.last import Last
 from sangam.prices.prices import Prices
-from sangam.transport.socket import Connection, Owner, SocketState, Timing
+from sangam.transport.socket import ENDED, Connection, Owner, SocketState, Timing
 
-from .assess import LiveShare, offered, use, worst
+from .assess import Dead, LiveShare, offered, use, worst
 from .carriage import Carriage
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
@@ -448,9 +448,12 @@ class AccountFeed:
         return (AccountState.LIVE if self._open_now(exchanges) else AccountState.CLOSED_MARKET), ""
 
     @property
-    def dead(self) -> tuple[int, AccountState, str] | None:
-        """Generation, state and reason of a session that the broker no longer takes, or gave to another program."""
-        return (self._generation, self._state, self._detail) if self._state in _ENDED else None
+    def dead(self) -> Dead | None:
+        if self._state not in _ENDED:
+            return None
+        connections = self._carriage.connections if self._carriage else []
+        ended = [each.stream.auth for each in connections if each.state in ENDED]
+        return Dead(self._generation, self._state, self._detail, "default" in ended or not ended)
 
     def health(self) -> AccountHealth:
         received = (line.last.received_at for line in self._lines.values())

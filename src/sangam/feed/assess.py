@@ -1,6 +1,7 @@
 """What can be seen of an account's feed: its state, worst socket first, and the figures behind it."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from sangam.brokers.contract import BrokerSpec
 from sangam.model.enums import AccountState
@@ -16,6 +17,16 @@ _WORST_FIRST = (
     SocketState.STALE,
     SocketState.CONNECTING,
 )
+
+
+class Dead(NamedTuple):
+    """A session that the broker no longer takes, or gave to another program, by its generation. `whole`: all of it, and
+    not only a credential that streams have for themselves."""
+
+    generation: int
+    state: AccountState
+    reason: str
+    whole: bool = True
 
 
 class LiveShare:

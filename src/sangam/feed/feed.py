@@ -25,6 +25,7 @@ from sangam.prices.prices import Prices
 from sangam.transport.socket import Timing
 
 from .account import AccountFeed, FeedTools, Master, OrderListener
+from .assess import Dead
 from .pool import Caps
 from .port import AccountHealth, Dialect, Granted, Pending, Refused, Sink
 from .trace import Tell, Watch
@@ -311,8 +312,8 @@ class Feed:
             raise InvalidInput(f"The account '{account}' is not served here.")
         return feed.spec
 
-    def dead(self, account: str) -> tuple[int, AccountState, str] | None:
-        """Generation, state and reason of a session that the broker no longer takes, or gave to another program."""
+    def dead(self, account: str) -> Dead | None:
+        """The account's session, where its sockets found that it has ended."""
         feed = self._accounts.get(account)
         return feed.dead if feed else None
 

@@ -206,6 +206,7 @@ def streams(member: Member, wire: Wire) -> tuple[Stream, ...]:
         key=key,
         # Whether a session may have more sockets is not known.
         limits=StreamLimits(symbols_per_socket=member.symbols, sockets=1),
+        auth="market",
         stays=True,
         heartbeat=5.0,
         silence=50.0,
