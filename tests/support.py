@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 async def wait_for(
-    condition: Callable[[], object | Awaitable[object]], timeout: float = 5.0, what: str = "condition"
+    condition: Callable[[], object | Awaitable[object]], timeout: float = 10.0, what: str = "condition"
 ) -> None:
     """Poll until the condition (a plain or async callable) is true; fail with its name after `timeout` seconds."""
     deadline = time.monotonic() + timeout
@@ -31,7 +31,7 @@ async def wait_for(
         await asyncio.sleep(0.01)
 
 
-def wait_for_sync(condition: Callable[[], object], timeout: float = 5.0, what: str = "condition") -> None:
+def wait_for_sync(condition: Callable[[], object], timeout: float = 10.0, what: str = "condition") -> None:
     """`wait_for` for code without a loop."""
     deadline = time.monotonic() + timeout
     while not condition():
