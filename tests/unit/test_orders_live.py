@@ -240,5 +240,5 @@ async def test_what_waited_while_its_session_ended_is_not_sent(house: House, gen
     house.session = None if generation is None else msgspec.structs.replace(house.session, generation=generation)
     with pytest.raises(Denied, match="Nothing was sent") as ended:
         await announced()
-    assert ended.value.code == SessionExpired.code
+    assert ended.value.code == "INVALID_TOKEN"
     assert told == ["sent"]

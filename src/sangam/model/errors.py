@@ -165,13 +165,17 @@ class Refused(BrokerError):
 
 
 class SessionExpired(Refused):
+    code = "INVALID_TOKEN"
+
     def __init__(self, message: str, broker_code: str = "") -> None:
-        super().__init__(message, "INVALID_TOKEN", broker_code)
+        super().__init__(message, self.code, broker_code)
 
 
 class RateLimited(Refused):
+    code = "RATE_LIMITED"
+
     def __init__(self, message: str, broker_code: str = "") -> None:
-        super().__init__(message, "RATE_LIMITED", broker_code)
+        super().__init__(message, self.code, broker_code)
 
 
 class Unknown(BrokerError):
