@@ -13,6 +13,7 @@ from tests.support import wait_for
 from websockets.asyncio.client import connect
 
 from sangam.app.server import App
+from sangam.model.errors import SessionExpired
 from sangam.settings import load_settings
 from sangam.simulators.zerodha import Zerodha
 from sangam.store.home import Home
@@ -113,6 +114,23 @@ async def test_a_session_that_the_broker_ended_waits_for_a_login_over_a_restart(
         assert row["detail"].endswith(f"Log in now: {morning.url}/zerodha/login/{account}")
         assert len(broker.sessions) == asked == 0
         token = broker.new_login()["access_token"]
+        await morning.admin("account/login", account=account, fields={"access_token": token})
+        await morning.reaches("live", "closed_market")
+
+
+async def test_a_session_that_only_a_call_found_dead_ends_too(tmp_path: Path, broker: Zerodha) -> None:
+    async with house(tmp_path, broker) as morning:
+        account = await morning.add()
+        token = broker.credentials["access_token"]
+        await morning.admin("account/login", account=account, fields={"access_token": token})
+        await morning.reaches("live", "closed_market")
+        broker.faults.refuse_requests(403, times=1, path="/user/margins")
+        with pytest.raises(SessionExpired):
+            await morning.app._orders.live.funds(account)
+        await morning.reaches("auth_expired")
+        row = await morning.row()
+        assert (row["session"], row["ended"]) == (False, "refused")
+        assert row["detail"].endswith(f"Log in now: {morning.url}/zerodha/login/{account}")
         await morning.admin("account/login", account=account, fields={"access_token": token})
         await morning.reaches("live", "closed_market")
 

@@ -35,7 +35,8 @@ from sangam.instruments.masters import Masters
 from sangam.model import holidays
 from sangam.model.calendar import Calendar
 from sangam.model.clock import Clock, SystemClock
-from sangam.model.errors import BrokerError, Unsupported
+from sangam.model.enums import AccountState
+from sangam.model.errors import BrokerError, SessionExpired, Unsupported
 from sangam.model.identity import Identity
 from sangam.prices.prices import Prices
 from sangam.settings import Settings
@@ -116,7 +117,7 @@ class App:
         ensure_admin_key(self._accounts, home)
         embedded = await self._simulate()
 
-        http = HttpDriver(clock)
+        http = self._http = HttpDriver(clock)
         stack.push_async_callback(http.close)
         caps = Caps(settings.max_symbols_per_websocket, settings.max_websocket_connections)
         self._feed = Feed(http.run, Prices(), clock, self._calendar, self._timing, caps)
@@ -210,9 +211,17 @@ class App:
         logins.start()
         if first is not None:
             log.info("%s: made of BROKER_API_KEY; log in: sangam account login %s", first.id, first.id)
-        keeper = Keeper(self._desk, self._feed.dead, self._clock)
+        keeper = Keeper(self._desk, self._dead, self._clock)
         self._stack.push_async_callback(keeper.stop)
         keeper.start()
+
+    def _dead(self, account: str) -> tuple[int, AccountState, str] | None:
+        """Of a session that a stream found dead, or a call did: not every stream ends with it, and some have none."""
+        if (told := self._feed.dead(account)) is not None:
+            return told
+        session = self._feed.session(account)
+        why = None if session is None else self._http.refusal(self._feed.broker(account), session)
+        return None if session is None or why is None else (session.generation, AccountState.AUTH_EXPIRED, why)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 
@@ -330,8 +339,10 @@ class App:
             of_today = master is not None and master.made_at >= day_began(self._clock.now_ms())
             if not of_today and self._feed.session(account) is not None:
                 master = None
+        if not isinstance(master, Master) and self._feed.session(account) is None:
+            raise SessionExpired("The instruments of this account are not loaded: log in.").unsent()
         if not isinstance(master, Master):
-            raise BrokerError("The instruments of this account are not loaded yet; log in, or try again in a moment.")
+            raise BrokerError("The instruments of this account are not loaded yet; try again in a moment.")
         return master
 
 

@@ -35,6 +35,7 @@ class Conduct:
         self._breakers: dict[str, Breaker] = {}
         self._dead: dict[str, Session] = {}
         """By the credential that was refused: market data may have one of its own, without which orders go on."""
+        self._why: dict[str, str] = {}
 
     def seed(self, lane: str, sent: Iterable[float]) -> None:
         """What went out on a lane before (monotonic seconds)."""
@@ -85,13 +86,17 @@ class Conduct:
             log.error(
                 "%s: the broker refuses the session; nothing is asked with it any more: %s", session.account, error
             )
-            self._dead[request.auth] = session
+            self._dead[request.auth], self._why[request.auth] = session, str(error)
         if isinstance(error, RateLimited) or status == 429:
             told = retry_after(headers, self._clock.now_ms())
             pause = self._pauses.setdefault(request.lane, Backoff(1.0 + GUARD, cap=60.0, rand=lambda: 0.0)).next()
             self._gate(request.lane).pause(min(told or pause, LONGEST_PAUSE))
         elif answered:
             self._pauses.pop(request.lane, None)
+
+    def refusals(self, session: Session) -> dict[str, str]:
+        """What the broker said when it refused credentials of this session, by the credential."""
+        return {auth: self._why[auth] for auth, dead in self._dead.items() if dead == session}
 
     def _look(self, session: Session, request: Request, host: str, urgent: bool) -> None:
         """What needs no waiting to know."""

@@ -142,6 +142,13 @@ class HttpDriver:
         used = self._used.get((spec.name, session.egress))
         return None if used is None else self._clock.monotonic() - used
 
+    def refusal(self, spec: BrokerSpec, session: Session) -> str | None:
+        """Why the broker no longer takes the credential that proves the session (`Login.check`); None while it does."""
+        told = self._conduct(spec, session.account).refusals(session)
+        first = next(spec.login.check(session, self.ctx()), None) if told else None
+        proof = first[0] if isinstance(first, list) else first
+        return None if proof is None else told.get(proof.auth)
+
     async def close(self) -> None:
         await self._pools.close()
 
