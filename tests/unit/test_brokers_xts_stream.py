@@ -178,6 +178,17 @@ def test_what_was_there_beside_what_is_new_gets_its_snapshot_too() -> None:
     assert socket.events[0] == Confirmed(((1, 1),))
 
 
+@pytest.mark.parametrize("listed", [None, [], ["1_1"], [None, 5]])
+def test_a_list_of_what_is_new_that_tells_nothing_costs_no_subscription(listed: Any) -> None:
+    answer = reply(SNAPSHOT, left=48)
+    answer[1]["result"]["quotesList"] = listed
+    rest, socket = opened(answer)
+    socket.want({KEY: QUOTE, (1, 1): QUOTE})
+    assert asked(rest) == [("POST", 1501, 2)]
+    assert socket.events[0] == Confirmed((KEY, (1, 1)))
+    assert prices(socket) == [1234.5]
+
+
 def test_prices_come_by_one_code_whatever_else_the_host_tells() -> None:
     """A book is told as a touchline and as a last price, too (xts.md, 7.3)."""
     _, socket = opened(reply(), reply(), puts=(reply(),))

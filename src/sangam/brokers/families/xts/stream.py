@@ -55,7 +55,7 @@ UNASKED = ("1105-json-full", "1105-json-partial", "1507-json-full", "1507-json-p
 class _Subscribed(
     msgspec.Struct, rename={"new": "quotesList", "texts": "listQuotes", "left": "Remaining_Subscription_Count"}
 ):
-    new: list[dict[str, int]] = []
+    new: list[Any] | None = None
     texts: list[str] = []
     left: int | None = None
 
@@ -94,8 +94,10 @@ class FeedCodec(RestSubscriptions):
 
     def there(self, keys: tuple[AnyKey, ...], payload: Any) -> tuple[AnyKey, ...]:
         """Of some that are new and some that are not, an answer lists the new ones (measured by public programs)."""
-        told = [] if payload is EMPTY else self._wire.read(payload, _Subscribed, "a subscription").new
-        new = {(row.get("exchangeSegment"), row.get("exchangeInstrumentID")) for row in told}
+        told = None if payload is EMPTY else self._wire.read(payload, _Subscribed, "a subscription").new
+        new = {
+            (row.get("exchangeSegment"), row.get("exchangeInstrumentID")) for row in told or () if isinstance(row, dict)
+        }
         return tuple(key for key in keys if key not in new) if payload is EMPTY or new else ()
 
     def subscribed(self, kind: Kind, keys: tuple[AnyKey, ...], payload: Any) -> Iterator[Result]:
