@@ -23,6 +23,7 @@ from sangam.api.postbacks import make_postback_router
 from sangam.api.server import ApiServer, serve_api
 from sangam.bus.ingress import Ingress
 from sangam.feed.adopt import Adopter
+from sangam.feed.assess import Dead
 from sangam.feed.external import External, WithExternal
 from sangam.feed.feed import Feed
 from sangam.feed.market import Market
@@ -215,13 +216,13 @@ class App:
         self._stack.push_async_callback(keeper.stop)
         keeper.start()
 
-    def _dead(self, account: str) -> tuple[int, AccountState, str] | None:
+    def _dead(self, account: str) -> Dead | None:
         """Of a session that a stream found dead, or a call did: not every stream ends with it, and some have none."""
-        if (told := self._feed.dead(account)) is not None:
+        told, session = self._feed.dead(account), self._feed.session(account)
+        if session is None or (told is not None and told.whole):
             return told
-        session = self._feed.session(account)
-        why = None if session is None else self._http.refusal(self._feed.broker(account), session)
-        return None if session is None or why is None else (session.generation, AccountState.AUTH_EXPIRED, why)
+        why = self._http.refusal(self._feed.broker(account), session)
+        return told if why is None else Dead(session.generation, AccountState.AUTH_EXPIRED, why)
 
     # --- parts --------------------------------------------------------------------------------------------------------
 

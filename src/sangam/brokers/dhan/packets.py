@@ -164,17 +164,14 @@ def _prices(segment: int) -> Rounded:
         raise DecodeError(f"segment {segment} is not known") from None
 
 
-DECODERS: Mapping[int, tuple[int, Callable[[bytes, int, Clock], Patch]]] = {
-    2: (16, _ticker),
-    4: (50, _quote),
-    5: (12, _oi),
-    6: (16, _close),
-    8: (162, _full),
+DECODERS: Mapping[int, tuple[int, Callable[[bytes, int, Clock], Patch], Mode]] = {
+    2: (16, _ticker, Mode.LTP),
+    4: (50, _quote, Mode.QUOTE),
+    5: (12, _oi, Mode.LTP),
+    6: (16, _close, Mode.LTP),
+    8: (162, _full, Mode.DEPTH),
 }
-"""Length and reader of each packet that tells prices, by its code."""
-
-FULLER: Mapping[int, Mode] = {4: Mode.QUOTE, 8: Mode.DEPTH}
-"""The least mode that brings a packet, where it is not the last price's."""
+"""Length and reader of each packet that tells prices, and the least mode that brings it, by its code."""
 
 DISCONNECT = 50
 

@@ -32,7 +32,7 @@ from sangam.model.errors import BrokerError, DecodeError, SessionExpired
 from sangam.model.instrument import Instrument, Level
 from sangam.model.market import Depth, DepthLevel, Fields, Key, Patch
 
-from .packets import ASKS, BEAT, BIDS, DECODERS, DEEP_HEADER, DISCONNECT, FULLER, Clock, side
+from .packets import ASKS, BEAT, BIDS, DECODERS, DEEP_HEADER, DISCONNECT, Clock, side
 from .tables import BOOK, CODES, DEEP, DISCONNECTS, EXPIRED, HOSTS, MODES, NAMES, NO_BOOK, SUBSCRIBE_BATCH
 
 
@@ -90,7 +90,7 @@ class FeedCodec(BaseCodec):
                     raise DecodeError(f"a packet of kind {code} has {size} bytes")
                 patch = known[1](message, at, self._clock)
                 level = self.sent.get(patch.key)
-                if level is not None and level.mode < FULLER.get(code, Mode.LTP):
+                if level is not None and level.mode < known[2]:
                     _narrow(patch, level.mode)
                 results.append(patch)
             elif code == DISCONNECT and size >= 10:
