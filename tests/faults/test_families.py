@@ -175,3 +175,9 @@ async def test_orders_go_on_while_another_program_has_the_market_data(tmp_path: 
             assert (await asyncio.to_thread(rig.post, "orderbook")).status_code == 200
             await asyncio.to_thread(rig.log_in, rig.account)
             await client.hears()
+            broker.call(broker.simulator.begin_data)
+            await client.reaches("replaced")
+            broker.call(broker.simulator.begin)  # now it takes the orders, too
+            await wait_for(
+                lambda: rig.post("orderbook").json().get("error_code") == "INVALID_TOKEN", what="the session's end"
+            )
