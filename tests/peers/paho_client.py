@@ -99,19 +99,24 @@ class Bridge:
             where.append(what)
             self.turn.notify_all()
 
+    def answer(self, which: Any, what: Any) -> None:
+        """One that was refused may tell of its end when the next is there already."""
+        if which is self.client:
+            self.tell(self.answers, what)
+
     def connect(self, host: str, port: int, user: str, password: str, keep_alive: int = 20) -> Any:
-        self.heard, self.answers = [], []
         client = self.client = mqtt.Client(
             client_id="bridgePy180826100000",
             protocol=mqtt.MQTTv311,
             callback_api_version=CallbackAPIVersion.VERSION2,
             reconnect_on_failure=False,
         )
+        self.heard, self.answers = [], []
         client.username_pw_set(user, password)
-        client.on_connect = lambda _, __, ___, code, ____: self.tell(self.answers, str(code))
-        client.on_subscribe = lambda _, __, ___, codes, ____: self.tell(self.answers, [code.value for code in codes])
-        client.on_unsubscribe = lambda *_: self.tell(self.answers, "left")
-        client.on_disconnect = lambda _, __, ___, code, ____: self.tell(self.answers, f"gone: {code}")
+        client.on_connect = lambda which, _, __, code, ___: self.answer(which, str(code))
+        client.on_subscribe = lambda which, _, __, codes, ___: self.answer(which, [code.value for code in codes])
+        client.on_unsubscribe = lambda which, *_: self.answer(which, "left")
+        client.on_disconnect = lambda which, _, __, code, ___: self.answer(which, f"gone: {code}")
         client.on_message = lambda _, __, told: self.tell(self.heard, (told.topic, told.payload, told.retain))
         client.connect(host, port, keepalive=keep_alive)
         client.loop_start()
