@@ -11,7 +11,7 @@ from tests.login_broker import PIN, SECRET, Bank, login_broker
 from tests.support import wait_for
 
 from sangam.accounts.sessions import End, Ended
-from sangam.app.keeper import FIRST_MS, PAUSES_MS, RENEW_BEFORE_MS, TRIES, Keeper
+from sangam.app.keeper import FIRST_MS, HOUR_MS, PAUSES_MS, RENEW_BEFORE_MS, TRIES, Keeper
 from sangam.brokers.contract import Session
 from sangam.brokers.registry import Registry
 from sangam.feed.assess import Dead
@@ -180,6 +180,27 @@ async def test_an_automatic_login_gives_up_after_three_tries(watch: Watch, caplo
     assert len(watch.bank.heard) == TRIES
     await watch.look(20 * 3600)
     assert len(watch.bank.heard) == TRIES + 1, "the next trading day is another chance"
+
+
+async def test_two_programs_do_not_end_each_others_sessions_all_day(
+    watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that only refuses the older token does not say that another program has the newer one."""
+    account = watch.add("auto", pin=PIN, totp=SECRET)
+    watch.house.accounts.open_session(account)
+    for generation in range(1, TRIES + 2):
+        assert "automatic logins within an hour" not in caplog.text
+        watch.dead[account] = Dead(generation, AccountState.AUTH_EXPIRED, "invalid token")
+        await watch.look()
+        assert watch.session(account) is None
+        await watch.look(LONGEST)
+        await watch.look()
+    assert watch.session(account) is None
+    assert f"{TRIES} automatic logins within an hour have ended" in caplog.text
+    await watch.look(HOUR_MS / 1000 - TRIES * LONGEST - 1)
+    assert watch.session(account) is None
+    await watch.look(TRIES * LONGEST + 1)
+    assert watch.session(account) is not None
 
 
 @pytest.mark.parametrize("reason", ["logged out", "replaced", "no secret", "a person is at it"])

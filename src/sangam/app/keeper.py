@@ -24,6 +24,7 @@ TRIES = 3
 FIRST_MS = (5_000, 60_000)
 """A login waits for a moment in this range, so that not everybody's program knocks when the hour strikes."""
 PAUSES_MS = (60_000, 300_000)
+HOUR_MS = 3_600_000
 RENEW_BEFORE_MS = 30 * 60_000
 _BY_PEOPLE = frozenset({End.LOGGED_OUT, End.REPLACED})
 """Somebody wants it so; two programs that log in by themselves would fight."""
@@ -47,6 +48,8 @@ class Keeper:
         self._dead = dead
         self._clock = clock
         self._logins: dict[str, _Attempts] = {}
+        self._made: dict[str, list[int]] = {}
+        """When the automatic logins of the last hour succeeded."""
         self._renewals: dict[str, tuple[int, _Attempts]] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -127,7 +130,9 @@ class Keeper:
             return
         if not self._alone(info):
             return
-        attempts = self._logins.setdefault(info.id, _Attempts(now + random.randint(*FIRST_MS)))  # noqa: S311
+        if info.id not in self._logins:
+            self._logins[info.id] = _Attempts(self._begins(info.id, now))
+        attempts = self._logins[info.id]
         if attempts.next_at is not None and attempts.next_at <= now:
             self._begin(info.id, self._try(info.id, attempts))
 
@@ -136,6 +141,21 @@ class Keeper:
         if not self._flows.serves(info.broker):
             return False
         return may_log_in_alone(self._flows.spec(info.id).login, self._accounts[info.id].secrets)
+
+    def _begins(self, account: str, now: int) -> int:
+        """Not more than `TRIES` in an hour: not every broker says that another program took the session, and the two
+        would end each other's all day."""
+        soon = now + random.randint(*FIRST_MS)  # noqa: S311
+        made = self._made[account] = [at for at in self._made.get(account, ()) if at > now - HOUR_MS]
+        if len(made) < TRIES:
+            return soon
+        log.error(
+            "%s: %d automatic logins within an hour have ended, the next waits. Does another program use the same key? "
+            "Log in yourself to go on now.",
+            account,
+            len(made),
+        )
+        return max(soon, made[-TRIES] + HOUR_MS)
 
     async def _try(self, account: str, attempts: _Attempts) -> None:
         try:
@@ -146,6 +166,7 @@ class Keeper:
         except SangamError as error:
             reason = str(error)
         if not reason:
+            self._made.setdefault(account, []).append(self._clock.now_ms())
             return
         self._put_off(attempts)
         if attempts.next_at is not None:
