@@ -94,11 +94,11 @@ async def test_quotes_of_a_symbol_that_nobody_streams(tmp_path: Path) -> None:
             body = {"apikey": app.demo.api_key if app.demo else "", "symbol": symbol, "exchange": exchange}
             return await rest.post(f"{app.run.api_url if app.run else ''}/api/v1/{path}", json=body)
 
-        async def loaded() -> bool:
-            return (await ask("symbol", "SBIN")).status_code == 200
-
-        await wait_for(loaded, what="the instruments")
-        quote = (await ask("quotes", "INFY")).json()["data"]
+        (account,) = [info.id for info in app._accounts.list()]
+        await wait_for(lambda: app._feed.master(account), what="the instruments")
+        told = (await ask("quotes", "INFY")).json()
+        assert told["status"] == "success", told
+        quote = told["data"]
         assert quote["bid"] < quote["ask"]
         assert quote["age_ms"] is not None
         assert (await ask("quotes", "NOPE")).status_code == 400
