@@ -88,21 +88,19 @@ class AngelOrders:
         validity = _one_of({each.value: each for each in Validity}, form, "duration", "AB2000")
         if validity is Validity.IOC and market.contract.exchange is Exchange.MCX:
             raise Invalid("IOC orders are not allowed for commodities segment", "AB2000")
-        return self._angel.exchange.place(
-            self._angel.user_id,
-            *market.contract.id,
+        return self._angel.enter(
+            market,
             action,
             quantity,
             price_type,
+            product,
             price=price,
             trigger_price=trigger,
-            product=product,
             tag=tag,
             validity=validity,
             variety=variety,
             terms={"disclosedquantity": form.get("disclosedquantity") or "0"},
             held=variety == "AMO",
-            refusal=self._angel.risk(market, Wish(action, quantity, product, price or trigger)),
         )
 
     async def _modify(self, request: Request) -> Response:

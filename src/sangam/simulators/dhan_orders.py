@@ -98,20 +98,18 @@ class DhanOrders:
         price = _price(body, "price") if price_type.has_price else 0.0
         trigger = _price(body, "triggerPrice") if price_type.has_trigger else 0.0
         disclosed = int(body.get("disclosedQuantity") or 0)
-        return self._dhan.exchange.place(
-            self._dhan.user_id,
-            *market.contract.id,
+        return self._dhan.enter(
+            market,
             action,
             quantity,
             price_type,
+            product,
             price=price,
             trigger_price=trigger,
-            product=product,
             tag=tag,
             validity=_one_of(VALIDITIES, body, "validity"),
             terms={"disclosed_quantity": disclosed} if disclosed else {},
             held=bool(body.get("afterMarketOrder")),
-            refusal=self._dhan.risk(market, Wish(action, quantity, product, price or trigger)),
         )
 
     async def _modify(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.instrument import expiry_text, strike_text
 
 from .book import Row
-from .listing import Contract
+from .listing import Contract, derivative_kind
 from .market import Market
 
 
@@ -80,13 +80,7 @@ def instrument_kind(contract: Contract) -> str:
         return "INDEX"
     if contract.expiry is None:
         return "EQUITY"
-    future = contract.instrument_type is InstrumentType.FUT
-    if contract.exchange is Exchange.MCX:
-        return "FUTCOM" if future else "OPTFUT"
-    if contract.exchange in (Exchange.CDS, Exchange.BCD):
-        return "FUTCUR" if future else "OPTCUR"
-    of = "IDX" if contract.underlying is not None and contract.underlying[1].is_index else "STK"
-    return f"{'FUT' if future else 'OPT'}{of}"
+    return derivative_kind(contract)
 
 
 def display_name(contract: Contract) -> str:

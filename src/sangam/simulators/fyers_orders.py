@@ -107,20 +107,18 @@ class FyersOrders:
         if (kind.has_price and ask.limit_price <= 0) or (kind.has_trigger and ask.stop_price <= 0):
             raise Invalid("Please provide a valid limitPrice or stopPrice")
         terms: dict[str, float | str] = {"disclosedQty": ask.disclosed_qty} if ask.disclosed_qty else {}
-        return self._fyers.exchange.place(
-            self._fyers.user_id,
-            *market.contract.id,
+        return self._fyers.enter(
+            market,
             action,
             ask.qty,
             kind,
+            product,
             price=ask.limit_price if kind.has_price else 0.0,
             trigger_price=ask.stop_price if kind.has_trigger else 0.0,
-            product=product,
             tag=ask.order_tag,
             validity=Validity(ask.validity),
             terms=terms,
             held=ask.offline_order,
-            refusal=self._fyers.risk(market, Wish(action, ask.qty, product, ask.limit_price or ask.stop_price)),
         )
 
     async def _modify(self, request: Request) -> Response:

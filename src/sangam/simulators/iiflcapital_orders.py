@@ -86,19 +86,17 @@ class IiflOrders:
             raise Invalid("Invalid parameter: 'product'", "EC930")
         if form.get("disclosedQuantity") and form["exchange"] in ("NSEFO", "BSEFO"):
             raise Invalid("disclosedQuantity is not allowed in F&O", "EC970")
-        return self._iifl.exchange.place(
-            self._iifl.user_id,
-            *market.contract.id,
+        return self._iifl.enter(
+            market,
             action,
             quantity,
             price_type,
+            product,
             price=price,
             trigger_price=trigger,
-            product=product,
             tag=form.get("orderTag", ""),
             validity=_one_of(VALIDITIES, form, "validity", "EC932"),
             terms={"disclosedQuantity": form.get("disclosedQuantity") or 0},
-            refusal=self._iifl.risk(market, Wish(action, quantity, product, price or trigger)),
         )
 
     async def _modify(self, request: Request) -> Order:

@@ -14,7 +14,7 @@ from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.instrument import expiry_text, strike_text
 
 from .book import Row
-from .listing import Contract
+from .listing import Contract, derivative_kind
 from .market import Market
 
 SEGMENTS = {
@@ -97,13 +97,8 @@ def _row(contract: Contract, token: str) -> tuple[Any, ...]:
 def _kind(contract: Contract) -> str:
     if contract.expiry is None:
         return "INDEX" if contract.instrument_type is InstrumentType.INDEX else "EQUITY"
-    kind = "FUT" if contract.instrument_type is InstrumentType.FUT else "OPT"
-    if contract.exchange in (Exchange.CDS, Exchange.BCD):
-        return f"{kind}CUR"
-    if contract.exchange in (Exchange.MCX, Exchange.NCO):
-        return f"{kind}COM"
-    of_index = contract.underlying is not None and contract.underlying[1].is_index
-    return kind + ("IDX" if of_index else "STK")
+    kind = derivative_kind(contract)
+    return "OPTCOM" if kind == "OPTFUT" else kind
 
 
 # --- the feed ---------------------------------------------------------------------------------------------------------

@@ -16,7 +16,6 @@ from .kite_forms import Asked, Form, number, one_of, required, whole
 from .kite_rest import form_of, kind_of, success
 from .market import Market
 from .orders import Order
-from .portfolio import Wish
 from .retail import Invalid, largest
 
 if TYPE_CHECKING:
@@ -63,22 +62,19 @@ class KiteOrders:
         price_type = ask.price_type
         if (protection := float(terms.get("market_protection", 0))) and self._kite.protects_as_limit:
             price_type, price, terms["protection"] = _protected(market, ask.action, price_type, trigger, protection)
-        wish = Wish(ask.action, quantity, ask.product, price or trigger)
-        return self._kite.exchange.place(
-            self._kite.user_id,
-            *market.contract.id,
+        return self._kite.enter(
+            market,
             ask.action,
             quantity,
             price_type,
+            ask.product,
             price=price,
             trigger_price=trigger,
-            product=ask.product,
             tag=ask.tag,
             validity=ask.validity,
             variety=variety,
             terms=terms,
             held=variety == "amo",
-            refusal=self._kite.risk(market, wish),
         )
 
     def _terms(self, form: Form, ask: "Asked", variety: str, quantity: int) -> dict[str, float | str]:

@@ -48,6 +48,19 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         return 4 if self.tick_size < 0.01 else 2
 
 
+def derivative_kind(contract: Contract) -> str:
+    """The exchanges' own word for what a derivative is: FUTIDX, OPTSTK, FUTCUR, FUTCOM; an option on a commodity's
+    future is an OPTFUT."""
+    future = contract.instrument_type is InstrumentType.FUT
+    if contract.exchange in (Exchange.MCX, Exchange.NCO):
+        return "FUTCOM" if future else "OPTFUT"
+    if contract.exchange in (Exchange.CDS, Exchange.BCD):
+        of = "CUR"
+    else:
+        of = "IDX" if contract.underlying is not None and contract.underlying[1].is_index else "STK"
+    return ("FUT" if future else "OPT") + of
+
+
 class Strip(NamedTuple):
     """A strip of options around the spot: strike step, how many expiries, tick."""
 

@@ -84,19 +84,17 @@ class NorenOrders:
             raise Invalid("Invalid Input :  Invalid product")
         if form.get("amo") not in (None, "Yes"):
             raise Invalid("Invalid AMO")
-        return self._noren.exchange.place(
-            self._noren.user_id,
-            *market.contract.id,
+        return self._noren.enter(
+            market,
             action,
             quantity,
             price_type,
+            product,
             price=price,
             trigger_price=trigger,
-            product=product,
             tag=str(form.get("remarks") or ""),
             validity=one_of(RETENTION, form, "ret"),
             terms={"dscqty": form.get("dscqty") or "0"},
-            refusal=self._noren.risk(market, Wish(action, quantity, product, price or trigger)),
         )
 
     @staticmethod

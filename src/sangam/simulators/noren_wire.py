@@ -13,7 +13,7 @@ from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.instrument import expiry_text, strike_text
 
 from .book import Row
-from .listing import Contract
+from .listing import Contract, derivative_kind
 from .market import Market
 from .portfolio import multiplier
 
@@ -79,13 +79,7 @@ def tradingsymbol(contract: Contract) -> str:
 def _instrument(contract: Contract) -> str:
     if contract.expiry is None:
         return "INDEX" if contract.instrument_type is InstrumentType.INDEX else "EQ"
-    future = contract.instrument_type is InstrumentType.FUT
-    if contract.exchange is Exchange.CDS:
-        return "FUTCUR" if future else "OPTCUR"
-    if contract.exchange is Exchange.MCX:
-        return "FUTCOM" if future else "OPTFUT"
-    of_index = contract.underlying is not None and contract.underlying[1].is_index
-    return ("FUT" if future else "OPT") + ("IDX" if of_index else "STK")
+    return derivative_kind(contract)
 
 
 def _symbol(contract: Contract) -> str:

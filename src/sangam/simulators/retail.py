@@ -8,8 +8,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sangam.model.enums import Action, PriceType, Product
 from sangam.model.enums import Exchange as Code
-from sangam.model.enums import Product
 
 from .app_login import AppLogin
 from .exchange import Exchange
@@ -208,6 +208,34 @@ class Retail(Simulator):
         """The contract of an order and the exchange's number of it."""
         contract = self.exchange.market(order.symbol, order.exchange).contract
         return contract, self.exchange.token(contract)
+
+    def enter(
+        self,
+        market: Market,
+        action: Action,
+        quantity: int,
+        price_type: PriceType,
+        product: Product,
+        *,
+        price: float,
+        trigger_price: float,
+        **more: Any,
+    ) -> Order:
+        """Let an order of this user in, if only as one that the risk checks reject; `more` is that of
+        `Exchange.place`. Raises Invalid."""
+        refusal = self.risk(market, Wish(action, quantity, product, price or trigger_price))
+        return self.exchange.place(
+            self.user_id,
+            *market.contract.id,
+            action,
+            quantity,
+            price_type,
+            price=price,
+            trigger_price=trigger_price,
+            product=product,
+            refusal=refusal,
+            **more,
+        )
 
     def risk(self, market: Market, wish: Wish) -> str:
         """Why the risk checks reject an order, or nothing. With `refuses_early`, missing money or shares are Invalid

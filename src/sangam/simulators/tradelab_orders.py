@@ -16,7 +16,6 @@ from . import tradelab_rows
 from .desk import Refusal
 from .market import Market
 from .orders import Order, Validity
-from .portfolio import Wish
 from .retail import Invalid
 from .tradelab_rest import success
 
@@ -81,21 +80,18 @@ class TradelabOrders:
         kind, price, trigger = _prices(form.order_type, form.price, form.trigger_price)
         if form.quantity <= 0:
             raise Invalid("`quantity` is invalid")
-        wish = Wish(form.order_side, form.quantity, form.product, price or trigger)
-        order = self._broker.exchange.place(
-            self._broker.user_id,
-            *market.contract.id,
+        order = self._broker.enter(
+            market,
             form.order_side,
             form.quantity,
             kind,
+            form.product,
             price=price,
             trigger_price=trigger,
-            product=form.product,
             tag=str(form.user_order_id or ""),
             validity=form.validity,
             terms={"disclosed_quantity": form.disclosed_quantity} if form.disclosed_quantity else {},
             held=form.amo,
-            refusal=self._broker.risk(market, wish),
         )
         return success({"oms_order_id": order.order_id}, "Order place successfully")
 

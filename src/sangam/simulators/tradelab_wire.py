@@ -14,7 +14,7 @@ from sangam.model.enums import Exchange, InstrumentType
 from sangam.model.instrument import strike_text
 
 from .book import Row
-from .listing import Contract
+from .listing import Contract, derivative_kind
 from .market import Market
 from .portfolio import multiplier
 
@@ -99,10 +99,8 @@ def _kind(contract: Contract) -> tuple[str, str, str]:
     of_index = contract.underlying is not None and contract.underlying[1].is_index
     if contract.exchange is Exchange.BFO:
         return "BFO", ("I" if of_index else "S") + ("F" if future else "O"), "" if future else contract.instrument_type
-    if contract.exchange is Exchange.MCX:
-        return "MCX", "FUTCOM" if future else "OPTFUT", "XX" if future else contract.instrument_type
-    kind = ("FUT" if future else "OPT") + ("IDX" if of_index else "STK")
-    return "NFO", kind, "XX" if future else contract.instrument_type
+    segment = "MCX" if contract.exchange is Exchange.MCX else "NFO"
+    return segment, derivative_kind(contract), "XX" if future else contract.instrument_type
 
 
 def _expiry(day: date | None, iso: bool) -> str:

@@ -17,7 +17,6 @@ from .desk import Refusal
 from .listing import Contract
 from .market import Market
 from .orders import Order, Validity
-from .portfolio import Wish
 from .retail import Invalid
 from .upstox_rest import success
 from .upstox_wire import is_cash
@@ -91,20 +90,17 @@ class UpstoxOrders:
         terms: dict[str, float | str] = {"market_protection": form.market_protection or 0}
         if form.disclosed_quantity:
             terms["disclosed_quantity"] = form.disclosed_quantity
-        wish = Wish(form.transaction_type, form.quantity, product, price or trigger)
-        return self._upstox.exchange.place(
-            self._upstox.user_id,
-            *market.contract.id,
+        return self._upstox.enter(
+            market,
             form.transaction_type,
             form.quantity,
             form.order_type,
+            product,
             price=price,
             trigger_price=trigger,
-            product=product,
             tag=form.tag or "",
             validity=form.validity,
             terms=terms,
-            refusal=self._upstox.risk(market, wish),
         )
 
     async def _modify(self, request: Request) -> Response:

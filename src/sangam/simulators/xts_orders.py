@@ -69,19 +69,17 @@ class XtsOrders:
             raise Invalid("productType is invalid")
         if len(tag := str(form.get("orderUniqueIdentifier", ""))) > MAX_TAG:
             raise Invalid(f"orderUniqueIdentifier must not be longer than {MAX_TAG} characters")
-        order = self._xts.exchange.place(
-            self._xts.user_id,
-            *market.contract.id,
+        order = self._xts.enter(
+            market,
             action,
             quantity,
             price_type,
+            product,
             price=price,
             trigger_price=trigger,
-            product=product,
             tag=tag,
             validity=validity,
             terms={"disclosed": _whole(form, "disclosedQuantity")},
-            refusal=self._xts.risk(market, Wish(action, quantity, product, price or trigger)),
         )
         return _taken(order)
 
