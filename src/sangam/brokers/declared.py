@@ -135,12 +135,7 @@ class Declaration:
         return family
 
     def _built(self, family: Family, said: Mapping[str, Any]) -> BrokerSpec:
-        member: Any = self._as(family.Member, said)
-        for row, limit in enumerate(member.limits):
-            if limit.lane not in family.LANES:
-                lanes = ", ".join(sorted(family.LANES))
-                raise self.fault(("limits", row), f"'limits[{row}]': there is no lane '{limit.lane}'. Lanes: {lanes}")
-        member = _limited(member)
+        member = _limited(self._as(family.Member, said))
         try:
             spec = family.broker(member)
         except (SangamError, ValueError, TypeError, LookupError) as error:
@@ -151,10 +146,10 @@ class Declaration:
                 check_url(name, url)
             except InvalidInput as error:
                 raise self.fault(_source(said, url), str(error)) from error
-        self._check(spec, said)
+        self._check(spec, said, family.LANES)
         return spec
 
-    def _check(self, spec: BrokerSpec, said: Mapping[str, Any]) -> None:
+    def _check(self, spec: BrokerSpec, said: Mapping[str, Any], lanes: frozenset[str]) -> None:
         """What types cannot say, and the rooms above rely on."""
         for steps, value in leaves(said):
             if isinstance(value, int | float) and not 0 <= value < math.inf:
@@ -163,6 +158,9 @@ class Declaration:
             if (hour := getattr(spec, key)) and not _HOUR.fullmatch(hour):
                 raise self.fault((key,), f"'{key}': '{hour}' is no hour such as 06:00")
         for row, limit in enumerate(spec.limits):
+            if limit.lane not in lanes:
+                known = ", ".join(sorted(lanes))
+                raise self.fault(("limits", row), f"'limits[{row}]': there is no lane '{limit.lane}'. Lanes: {known}")
             if limit.reserve >= limit.count:
                 raise self.fault(("limits", row), f"'limits[{row}]': a reserve of {limit.reserve} leaves nothing of it")
         if any(min(stream.limits.symbols_per_socket, stream.limits.sockets) < 1 for stream in spec.streams):

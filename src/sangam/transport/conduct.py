@@ -33,9 +33,9 @@ class Conduct:
         self._gates: dict[str, Gate] = {}
         self._pauses: dict[str, Backoff] = {}
         self._breakers: dict[str, Breaker] = {}
-        self._dead: dict[str, Session] = {}
-        """By the credential that was refused: market data may have one of its own, without which orders go on."""
-        self._why: dict[str, str] = {}
+        self._dead: dict[str, tuple[Session, str]] = {}
+        """By the credential that was refused, with why: market data may have one of its own, without which orders go
+        on."""
 
     def seed(self, lane: str, sent: Iterable[float]) -> None:
         """What went out on a lane before (monotonic seconds)."""
@@ -86,7 +86,7 @@ class Conduct:
             log.error(
                 "%s: the broker refuses the session; nothing is asked with it any more: %s", session.account, error
             )
-            self._dead[request.auth], self._why[request.auth] = session, str(error)
+            self._dead[request.auth] = session, str(error)
         if isinstance(error, RateLimited) or status == 429:
             told = retry_after(headers, self._clock.now_ms())
             pause = self._pauses.setdefault(request.lane, Backoff(1.0 + GUARD, cap=60.0, rand=lambda: 0.0)).next()
@@ -96,11 +96,11 @@ class Conduct:
 
     def refusals(self, session: Session) -> dict[str, str]:
         """What the broker said when it refused credentials of this session, by the credential."""
-        return {auth: self._why[auth] for auth, dead in self._dead.items() if dead == session}
+        return {auth: why for auth, (dead, why) in self._dead.items() if dead == session}
 
     def _look(self, session: Session, request: Request, host: str, urgent: bool) -> None:
         """What needs no waiting to know."""
-        if request.auth != "none" and session in (self._dead.get("default"), self._dead.get(request.auth)):
+        if request.auth != "none" and not self.refusals(session).keys().isdisjoint(("default", request.auth)):
             raise SessionExpired(
                 f"{self._spec.title} has refused this session. Log in again; nothing is sent before."
             ).unsent()

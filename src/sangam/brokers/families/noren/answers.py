@@ -74,9 +74,8 @@ class Wire:
         data = reply.payload
         told = json_object(data[0] if isinstance(data, list) and data else data)
         state = str(told.get("stat") or told.get("status") or "").casefold()
-        listed = isinstance(data, list) or (
-            request.effect == "read" and "values" in told
-        )  # that may come without `stat`
+        # Lists may come without `stat`.
+        listed = isinstance(data, list) or (request.effect == "read" and "values" in told)
         if reply.status == 200 and (state == "ok" or state in GTT_DONE or (listed and state != "not_ok")):
             return data
         text = str(told.get("emsg") or "").strip() or (state if state not in ("not_ok", "ok") else "")
