@@ -412,6 +412,20 @@ async def test_a_refused_session_sends_nothing_more_until_the_next_login(house: 
     assert await house.driver.run(house.spec, renewed, one(get())) == 7
 
 
+@pytest.mark.parametrize(("auth", "told"), [("default", True), ("body", True), ("market", False)])
+async def test_a_session_is_refused_with_the_credential_that_proves_it_or_with_all_of_them(
+    house: House, auth: str, told: bool
+) -> None:
+    """Where a refusal stops whatever is asked, the session is over, whichever credential its proof would show."""
+    login = replace(house.spec.login, check=lambda session, ctx: one(get(auth="body")))
+    house = house._replace(spec=replace(house.spec, login=login))
+    assert house.driver.refusal(house.spec, house.session) is None
+    house.server.answer = house.server.json(b"{}", "401 Unauthorized")
+    with pytest.raises(SessionExpired):
+        await house.ask(get(auth=auth))
+    assert (house.driver.refusal(house.spec, house.session) is not None) is told
+
+
 async def test_calls_wait_for_the_brokers_limits_and_are_refused_where_that_takes_too_long(house: House) -> None:
     spec = replace(house.spec, limits=(Limit("quote", 2, 0.05), Limit("orders", 1, 60.0)))
     driver = HttpDriver(SystemClock())

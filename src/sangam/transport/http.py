@@ -143,9 +143,12 @@ class HttpDriver:
         return None if used is None else self._clock.monotonic() - used
 
     def refusal(self, spec: BrokerSpec, session: Session) -> str | None:
-        """Why the broker no longer takes the credential that proves the session (`Login.check`); None while it does."""
+        """Why the broker no longer takes the credential that proves the session (`Login.check`), or the "default" one,
+        without which nothing is asked; None while it does."""
         told = self._conduct(spec, session.account).refusals(session)
-        first = next(spec.login.check(session, self.ctx()), None) if told else None
+        if not told or "default" in told:
+            return told.get("default")
+        first = next(spec.login.check(session, self.ctx()), None)
         proof = first[0] if isinstance(first, list) else first
         return None if proof is None else told.get(proof.auth)
 
